@@ -1,0 +1,75 @@
+"""A recipe: everything about one student's training that a search may choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from kdsearch.objectives.spec import ALPHA
+from kdsearch.objectives.spec import LABELS
+from kdsearch.objectives.spec import SPECS
+from kdsearch.objectives.spec import Parameter
+
+TRAINING_PARAMETERS: dict[str, Parameter] = {
+    parameter.name: parameter
+    for parameter in (
+        Parameter("learning_rate", default=0.05, low=1e-3, high=0.3, log=True, exclusive_minimum=True),
+        Parameter("weight_decay", default=5e-4, low=1e-5, high=1e-2, log=True),
+    )
+}
+"""The training keys that may be searched; each overrides the sweep's `training.<name>`."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """loss = (1 - alpha) * CE(labels, label_smoothing) + alpha * soft(objective, hyperparameters)."""
+
+    objective: str
+    alpha: float
+    hyperparameters: Mapping[str, float] = field(default_factory=dict)
+    label_smoothing: float = 0.0
+    training: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> Recipe:
+        """The recipe of a searched trial's flat parameters; what is missing takes its default."""
+        objective = str(params.get("objective", "kl"))
+        training = {name: float(params[name]) for name in TRAINING_PARAMETERS if name in params}
+        if objective == LABELS:
+            return cls(LABELS, 0.0, label_smoothing=float(params.get("label_smoothing", 0.0)), training=training)
+        spec = SPECS[objective]
+        hyperparameters = {p.name: float(params.get(p.name, p.default)) for p in spec.parameters}
+        return cls(objective, float(params.get("alpha", ALPHA.default)), hyperparameters, training=training)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Recipe:
+        return cls(**data)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "objective": self.objective,
+            "alpha": self.alpha,
+            "hyperparameters": dict(self.hyperparameters),
+            "label_smoothing": self.label_smoothing,
+            "training": dict(self.training),
+        }
+
+    def flat(self) -> dict[str, Any]:
+        """All of it under plain names, as MLflow and tables show it."""
+        flat: dict[str, Any] = {"objective": self.objective, "alpha": self.alpha, **self.hyperparameters, **self.training}
+        if self.label_smoothing:
+            flat["label_smoothing"] = self.label_smoothing
+        return flat
+
+    def label(self) -> str:
+        """A short name for people: `kl T=4.2 a=0.80`, `labels`, `labels e=0.1`."""
+        if self.objective == LABELS:
+            parts = [LABELS] + ([f"e={self.label_smoothing:g}"] if self.label_smoothing else [])
+        else:
+            parts = [self.objective, *(f"{_SHORT.get(k, k)}={v:.3g}" for k, v in self.hyperparameters.items()), f"a={self.alpha:.2f}"]
+        return " ".join(parts + [f"{_SHORT.get(k, k)}={v:.2g}" for k, v in self.training.items()])
+
+
+_SHORT = {"temperature": "T", "learning_rate": "lr", "weight_decay": "wd"}
