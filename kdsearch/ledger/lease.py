@@ -1,0 +1,189 @@
+"""One driver per sweep: the lease that an attempt holds, and its heartbeat.
+
+Every heartbeat advances a counter by a conditional UPDATE. A newcomer takes the lease over at once when the holder's
+process is provably dead, otherwise only when the counter has stood still for STALE_AFTER seconds of the newcomer's own
+monotonic clock; while it advances the newcomer is refused.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from typing import Any
+
+from kdsearch.errors import DriverAtWorkError
+from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.ledger import _now
+from kdsearch.ledger.process import ProcessIdentity
+from kdsearch.ledger.records import SweepState
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy import Row
+
+HEARTBEAT_EVERY = 4.0
+STALE_AFTER = 25.0
+"""Seconds without a heartbeat after which a lease may be taken; the holder stops itself a heartbeat earlier."""
+
+
+class Lease:
+    """The right to write one sweep, held by attempt `number` from `acquire` to `release`."""
+
+    def __init__(self, ledger: Ledger, sweep: str, number: int) -> None:
+        self.number = number
+        self._ledger = ledger
+        self._sweep = sweep
+        self._released = threading.Event()
+        self._last_beat = time.monotonic()
+        self._thread: threading.Thread | None = None
+
+    @classmethod
+    def acquire(cls, ledger: Ledger, sweep: str, on_wait: Callable[[str], None] = lambda message: None) -> Lease:
+        """Take the lease of `sweep` and begin the next attempt.
+
+        Raises:
+            DriverAtWorkError: another driver holds it and its heartbeat advances.
+        """
+        from sqlalchemy import select
+
+        from kdsearch.ledger import tables
+
+        seen: int | None = None
+        still_since = time.monotonic()
+        while True:
+            with ledger.engine.connect() as connection:
+                row = connection.execute(select(tables.sweep).where(tables.sweep.c.name == sweep)).one()
+                holder = _holder(connection, row)
+            if holder is None or _identity(holder).is_provably_dead() or _stood_still(still_since, seen, row.heartbeat):
+                number = _take(ledger, row, holder)
+                if number is not None:
+                    return cls(ledger, sweep, number)
+                seen, still_since = None, time.monotonic()
+            elif seen is not None and row.heartbeat != seen:
+                raise DriverAtWorkError(
+                    f"another driver is at work on {sweep}: process {holder.pid} on {holder.host}, "
+                    f"attempt {holder.number}, since {holder.started:%Y-%m-%d %H:%M:%S} UTC"
+                )
+            elif seen is None:
+                on_wait(f"waiting to see whether the driver on {holder.host} (process {holder.pid}) still lives")
+                seen, still_since = row.heartbeat, time.monotonic()
+            time.sleep(0.5)
+
+    def keep(self, on_lost: Callable[[str], None], on_stop_requested: Callable[[], None]) -> None:
+        """Start the heartbeat. `on_lost(why)` is called, once and from its thread, when the lease is gone."""
+        self._thread = threading.Thread(target=self._beat, args=(on_lost, on_stop_requested), daemon=True, name="lease")
+        self._thread.start()
+
+    def _beat(self, on_lost: Callable[[str], None], on_stop_requested: Callable[[], None]) -> None:
+        while not self._released.wait(HEARTBEAT_EVERY):
+            try:
+                stop_requested = self._advance()
+            except Exception as error:
+                if time.monotonic() - self._last_beat > STALE_AFTER - HEARTBEAT_EVERY:
+                    on_lost(f"the ledger could not be reached for {STALE_AFTER - HEARTBEAT_EVERY:.0f} s: {error}")
+                    return
+                continue
+            if stop_requested is None:
+                on_lost("another driver took the sweep over")
+                return
+            self._last_beat = time.monotonic()
+            if stop_requested:
+                on_stop_requested()
+
+    def _advance(self) -> bool | None:
+        """Advance the heartbeat; whether a stop was asked for, or None when the lease is no longer ours."""
+        from sqlalchemy import select
+        from sqlalchemy import update
+
+        from kdsearch.ledger import tables
+
+        mine = (tables.sweep.c.name == self._sweep) & (tables.sweep.c.holder == self.number)
+        with self._ledger.engine.begin() as connection:
+            advance = update(tables.sweep).where(mine).values(heartbeat=tables.sweep.c.heartbeat + 1)
+            if connection.execute(advance).rowcount != 1:
+                return None
+            return bool(connection.execute(select(tables.sweep.c.stop_requested).where(mine)).scalar())
+
+    def release(self, state: SweepState, outcome: str) -> None:
+        """End the attempt: the sweep's state, why the attempt ended, and the lease, in one transaction."""
+        from sqlalchemy import update
+
+        from kdsearch.ledger import tables
+
+        self._released.set()
+        if self._thread is not None:
+            self._thread.join()
+        mine = (tables.sweep.c.name == self._sweep) & (tables.sweep.c.holder == self.number)
+        with self._ledger.engine.begin() as connection:
+            freed = update(tables.sweep).where(mine).values(holder=None, state=state.value, stop_requested=False)
+            connection.execute(freed)
+            connection.execute(_end_attempt(self._sweep, self.number, outcome))
+
+
+def _holder(connection: Connection, row: Row[Any]) -> Row[Any] | None:
+    from sqlalchemy import select
+
+    from kdsearch.ledger import tables
+
+    if row.holder is None:
+        return None
+    query = select(tables.attempt).where(tables.attempt.c.sweep == row.name, tables.attempt.c.number == row.holder)
+    return connection.execute(query).one()
+
+
+def _identity(holder: Row[Any]) -> ProcessIdentity:
+    return ProcessIdentity(holder.host, holder.boot, holder.pid, holder.pid_started)
+
+
+def _stood_still(since: float, seen: int | None, heartbeat: int) -> bool:
+    return seen is not None and seen == heartbeat and time.monotonic() - since > STALE_AFTER
+
+
+def _take(ledger: Ledger, row: Row[Any], holder: Row[Any] | None) -> int | None:
+    """Begin the next attempt, if nobody else changed the lease since `row` was read; None when somebody did."""
+    from sqlalchemy import func
+    from sqlalchemy import insert
+    from sqlalchemy import select
+    from sqlalchemy import update
+
+    from kdsearch.ledger import tables
+
+    me = ProcessIdentity.current()
+    attempts = select(func.coalesce(func.max(tables.attempt.c.number), 0)).where(tables.attempt.c.sweep == row.name)
+    unchanged = (
+        (tables.sweep.c.name == row.name)
+        & (tables.sweep.c.heartbeat == row.heartbeat)
+        & (tables.sweep.c.holder.is_(None) if row.holder is None else tables.sweep.c.holder == row.holder)
+    )
+    with ledger.engine.begin() as connection:
+        number = int(connection.execute(attempts).scalar_one()) + 1
+        taken = update(tables.sweep).where(unchanged).values(
+            holder=number, heartbeat=row.heartbeat + 1, state=SweepState.RUNNING.value, stop_requested=False
+        )
+        if connection.execute(taken).rowcount != 1:
+            return None
+        if holder is not None:
+            connection.execute(_end_attempt(row.name, holder.number, "died"))
+        connection.execute(
+            insert(tables.attempt).values(
+                sweep=row.name,
+                number=number,
+                host=me.host,
+                boot=me.boot,
+                pid=me.pid,
+                pid_started=me.started,
+                started=_now(),
+            )
+        )
+    return number
+
+
+def _end_attempt(sweep: str, number: int, outcome: str) -> Any:
+    from sqlalchemy import update
+
+    from kdsearch.ledger import tables
+
+    this = (tables.attempt.c.sweep == sweep) & (tables.attempt.c.number == number) & (tables.attempt.c.ended.is_(None))
+    return update(tables.attempt).where(this).values(ended=_now(), outcome=outcome)

@@ -1,0 +1,433 @@
+"""The ledger: an Optuna storage plus our tables. The single source of truth about every sweep.
+
+One driver writes a sweep at a time (see `lease.py`); anybody may read. A trial's row is written in as few commits as
+Optuna's storage allows: one when it starts, with all its parameters and attributes (a template trial), one per decision
+point, three when it ends (series, result, state, in that order: a row that has a result but no final state was finished
+and only has to be told).
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from datetime import datetime
+from typing import TYPE_CHECKING
+from typing import Any
+
+from kdsearch.errors import InputError
+from kdsearch.errors import Problem
+from kdsearch.ledger.records import AttemptRecord
+from kdsearch.ledger.records import Kind
+from kdsearch.ledger.records import Point
+from kdsearch.ledger.records import Reason
+from kdsearch.ledger.records import SweepRecord
+from kdsearch.ledger.records import SweepState
+from kdsearch.ledger.records import TrialRecord
+from kdsearch.ledger.records import TrialState
+from kdsearch.recipe import Recipe
+
+if TYPE_CHECKING:
+    import optuna
+    from sqlalchemy import Engine
+    from sqlalchemy import Row
+
+SPEC_ATTR = "kdsearch:spec"
+ATTEMPTS_ATTR = "kdsearch:attempts"
+RESTARTS_ATTR = "kdsearch:restarts"
+RESULT_ATTR = "kdsearch:result"
+STUDY_ATTR = "kdsearch:study"
+
+BUSY_TIMEOUT = 60
+"""Seconds that SQLite waits for another process's lock; readers such as the MLflow UI and `status` hold it briefly."""
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """One Optuna study of a sweep, and its storage id."""
+
+    id: int
+    name: str
+    kind: Kind
+    sample_count: int
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """How a trial ended: what the worker found, or why there is nothing to find."""
+
+    state: TrialState
+    value: float | None = None
+    metrics: Mapping[str, float] | None = None
+    reason: Reason | None = None
+    error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "state": self.state.value,
+            "value": self.value,
+            "metrics": dict(self.metrics or {}),
+            "reason": self.reason.value if self.reason else None,
+            "error": self.error,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TrialResult:
+        reason = Reason(data["reason"]) if data["reason"] else None
+        return cls(TrialState(data["state"]), data["value"], data["metrics"], reason, data["error"])
+
+
+def open_ledger(url: str, *, create: bool = False) -> Ledger:
+    """Open the ledger at a database `url`.
+
+    Raises:
+        InputError: there is no ledger (and `create` is false), it can't be reached, or a newer kdsearch wrote it.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    path = sqlite_path(url)
+    if path is not None and not create and not _is_file(path):
+        raise InputError([Problem("ledger", url, "no ledger is there; has a sweep been started with this storage?")])
+    try:
+        return Ledger(_open_storage(url), create=create)
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        from kdsearch.config.secrets import mask_url
+
+        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise InputError([Problem("ledger", mask_url(url), f"can't be opened: {cause}")]) from None
+
+
+def sqlite_path(url: str) -> str | None:
+    """The file of a `sqlite:///…` URL; None for a database server."""
+    return url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else None
+
+
+class Ledger:
+    def __init__(self, storage: optuna.storages.RDBStorage, *, create: bool) -> None:
+        from optuna.storages._cached_storage import _CachedStorage
+
+        from kdsearch.ledger import tables
+
+        self.backend = storage
+        # What `optuna.create_study(storage=url)` wraps a database in: finished trials are read once.
+        self.storage = _CachedStorage(storage)
+        self.engine: Engine = storage.engine
+        if create:
+            tables.metadata.create_all(self.engine)
+        self._check_version(create)
+
+    def close(self) -> None:
+        self.storage.remove_session()
+        self.engine.dispose()
+
+    def _check_version(self, create: bool) -> None:
+        from sqlalchemy import insert
+        from sqlalchemy import inspect
+        from sqlalchemy import select
+
+        from kdsearch.ledger import tables
+
+        if not inspect(self.engine).has_table(tables.meta.name):
+            raise InputError([Problem("ledger", _shown(self.engine), "this database holds no kdsearch ledger")])
+        with self.engine.begin() as connection:
+            version = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == "version")).scalar()
+            if version is None and create:
+                connection.execute(insert(tables.meta).values(key="version", value=str(tables.SCHEMA_VERSION)))
+            elif version is not None and int(version) > tables.SCHEMA_VERSION:
+                message = f"was written by a newer kdsearch (ledger version {version}, this one reads {tables.SCHEMA_VERSION})"
+                raise InputError([Problem("ledger", _shown(self.engine), message)])
+
+    # Sweeps
+
+    def create_sweep(self, name: str, config: Mapping[str, Any], target: int) -> SweepRecord:
+        """Register a sweep; when another driver did so in the same instant, the one that is there."""
+        from sqlalchemy import insert
+        from sqlalchemy.exc import IntegrityError
+
+        from kdsearch.ledger import tables
+
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(
+                    insert(tables.sweep).values(
+                        name=name,
+                        uid=uuid.uuid4().hex,
+                        config=json.dumps(config),
+                        target=target,
+                        created=_now(),
+                        state=SweepState.INTERRUPTED.value,
+                        teacher="{}",
+                        heartbeat=0,
+                        stop_requested=False,
+                    )
+                )
+        except IntegrityError:
+            pass
+        record = self.sweep(name)
+        assert record is not None
+        return record
+
+    def update_sweep(
+        self,
+        name: str,
+        *,
+        config: Mapping[str, Any] | None = None,
+        target: int | None = None,
+        state: SweepState | None = None,
+        teacher: Mapping[str, Any] | None = None,
+    ) -> None:
+        from sqlalchemy import update
+
+        from kdsearch.ledger import tables
+
+        values: dict[str, Any] = {}
+        if config is not None:
+            values["config"] = json.dumps(config)
+        if target is not None:
+            values["target"] = target
+        if state is not None:
+            values["state"] = state.value
+        if teacher is not None:
+            values["teacher"] = json.dumps(teacher)
+        with self.engine.begin() as connection:
+            connection.execute(update(tables.sweep).where(tables.sweep.c.name == name).values(**values))
+
+    def sweep(self, name: str) -> SweepRecord | None:
+        return next(iter(self._sweeps(name)), None)
+
+    def sweeps(self) -> list[SweepRecord]:
+        return self._sweeps(None)
+
+    def _sweeps(self, name: str | None) -> list[SweepRecord]:
+        from sqlalchemy import select
+
+        from kdsearch.ledger import tables
+
+        query = select(tables.sweep).order_by(tables.sweep.c.created)
+        attempts = select(tables.attempt).order_by(tables.attempt.c.number)
+        if name is not None:
+            query = query.where(tables.sweep.c.name == name)
+            attempts = attempts.where(tables.attempt.c.sweep == name)
+        with self.engine.connect() as connection:
+            rows = connection.execute(query).all()
+            attempt_rows = connection.execute(attempts).all()
+        return [_sweep_record(row, [a for a in attempt_rows if a.sweep == row.name]) for row in rows]
+
+    def request_stop(self, name: str) -> None:
+        """Ask the driver of a sweep to stop at the next checkpoint; it looks with every heartbeat."""
+        from sqlalchemy import update
+
+        from kdsearch.ledger import tables
+
+        with self.engine.begin() as connection:
+            connection.execute(update(tables.sweep).where(tables.sweep.c.name == name).values(stop_requested=True))
+
+    # Studies and trials
+
+    def open_study(self, name: str, kind: Kind, sample_count: int, *, maximize: bool) -> StudyRow:
+        """Create the study or find it."""
+        from optuna.exceptions import DuplicatedStudyError
+        from optuna.study import StudyDirection
+
+        direction = StudyDirection.MAXIMIZE if maximize else StudyDirection.MINIMIZE
+        try:
+            study_id = self.storage.create_new_study([direction], name)
+            self.storage.set_study_user_attr(study_id, STUDY_ATTR, {"kind": kind.value, "sample_count": sample_count})
+        except DuplicatedStudyError:
+            study_id = self.storage.get_study_id_from_name(name)
+        return StudyRow(study_id, name, kind, sample_count)
+
+    def studies(self, sweep: str) -> list[StudyRow]:
+        rows = []
+        for study in self.storage.get_all_studies():
+            attr = study.user_attrs.get(STUDY_ATTR)
+            if study.study_name.startswith(f"{sweep}/") and attr is not None:
+                rows.append(StudyRow(study._study_id, study.study_name, Kind(attr["kind"]), attr["sample_count"]))
+        return rows
+
+    def trials(self, sweep: str) -> list[TrialRecord]:
+        """Every trial of a sweep, by study and number."""
+        return [record for study in self.studies(sweep) for record in self.study_trials(study)]
+
+    def study_trials(self, study: StudyRow) -> list[TrialRecord]:
+        return [_trial_record(study, trial) for trial in self.frozen_trials(study)]
+
+    def frozen_trials(self, study: StudyRow) -> list[optuna.trial.FrozenTrial]:
+        """The study's trials as Optuna sees them; not copies, so not to be changed."""
+        return self.storage.get_all_trials(study.id, deepcopy=False)
+
+    def start_trial(self, study: StudyRow, spec: Mapping[str, Any], frozen: optuna.trial.FrozenTrial, attempt: int) -> TrialRecord:
+        """Write a new trial's row, RUNNING, in one commit: parameters and distributions of `frozen`, and our `spec`."""
+        frozen.user_attrs = {SPEC_ATTR: dict(spec), ATTEMPTS_ATTR: [attempt]}
+        trial_id = self.storage.create_new_trial(study.id, template_trial=frozen)
+        return _trial_record(study, self.storage.get_trial(trial_id))
+
+    def continue_trial(self, study: StudyRow, record: TrialRecord, attempt: int, *, crashed: bool) -> TrialRecord:
+        """Put a trial that a worker or a driver left behind to RUNNING again."""
+        import optuna
+
+        trial_id = self._trial_id(study, record.number)
+        if attempt not in record.attempts:
+            self.storage.set_trial_user_attr(trial_id, ATTEMPTS_ATTR, [*record.attempts, attempt])
+        if crashed:
+            self.storage.set_trial_user_attr(trial_id, RESTARTS_ATTR, record.restarts + 1)
+        if record.state is TrialState.WAITING:
+            self.storage.set_trial_state_values(trial_id, optuna.trial.TrialState.RUNNING)
+        return _trial_record(study, self.storage.get_trial(trial_id))
+
+    def suspend_trial(self, study: StudyRow, number: int) -> None:
+        """Put a running trial back to WAITING: this attempt ends before the trial does."""
+        import optuna
+
+        self.storage.set_trial_state_values(self._trial_id(study, number), optuna.trial.TrialState.WAITING)
+
+    def report(self, study: StudyRow, number: int, step: int, value: float) -> None:
+        self.storage.set_trial_intermediate_value(self._trial_id(study, number), step, value)
+
+    def finish_trial(self, sweep: str, study: StudyRow, number: int, result: TrialResult, series: Iterable[Point]) -> TrialRecord:
+        """Write how a trial ended. Idempotent: a trial that has ended keeps what it has."""
+        trial_id = self._trial_id(study, number)
+        trial = self.storage.get_trial(trial_id)
+        if not trial.state.is_finished():
+            self._write_series(sweep, f"{study.name}#{number}", series)
+            self.storage.set_trial_user_attr(trial_id, RESULT_ATTR, result.to_dict())
+            self.tell(study, number, result)
+        return _trial_record(study, self.storage.get_trial(trial_id))
+
+    def tell(self, study: StudyRow, number: int, result: TrialResult) -> None:
+        import optuna
+
+        values = None if result.value is None or result.state is TrialState.FAIL else [result.value]
+        state = optuna.trial.TrialState[result.state.value]
+        self.storage.set_trial_state_values(self._trial_id(study, number), state, values)
+
+    def untold_result(self, study: StudyRow, number: int) -> TrialResult | None:
+        """The result of a trial whose driver died between writing it and telling it."""
+        attrs = self.storage.get_trial(self._trial_id(study, number)).user_attrs
+        return TrialResult.from_dict(attrs[RESULT_ATTR]) if RESULT_ATTR in attrs else None
+
+    def _trial_id(self, study: StudyRow, number: int) -> int:
+        return self.storage.get_trial_id_from_study_id_trial_number(study.id, number)
+
+    # Series
+
+    def _write_series(self, sweep: str, key: str, points: Iterable[Point]) -> None:
+        from sqlalchemy import delete
+        from sqlalchemy import insert
+
+        from kdsearch.ledger import tables
+
+        encoded = json.dumps([[point.epoch, point.time, dict(point.metrics)] for point in points])
+        with self.engine.begin() as connection:
+            connection.execute(delete(tables.series).where(tables.series.c.trial == key))
+            connection.execute(insert(tables.series).values(trial=key, sweep=sweep, points=encoded))
+
+    def series(self, key: str) -> list[Point]:
+        from sqlalchemy import select
+
+        from kdsearch.ledger import tables
+
+        with self.engine.connect() as connection:
+            encoded = connection.execute(select(tables.series.c.points).where(tables.series.c.trial == key)).scalar()
+        return _points(encoded) if encoded else []
+
+    def all_series(self, sweep: str) -> dict[str, list[Point]]:
+        from sqlalchemy import select
+
+        from kdsearch.ledger import tables
+
+        query = select(tables.series.c.trial, tables.series.c.points).where(tables.series.c.sweep == sweep)
+        with self.engine.connect() as connection:
+            return {row.trial: _points(row.points) for row in connection.execute(query)}
+
+
+def _open_storage(url: str) -> optuna.storages.RDBStorage:
+    import optuna
+    from sqlalchemy import event
+
+    if sqlite_path(url) is None:
+        return optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True, "pool_size": 2})
+    storage = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": BUSY_TIMEOUT}})
+    event.listen(storage.engine, "connect", _tune_sqlite)
+    storage.engine.dispose()
+    return storage
+
+
+def _tune_sqlite(connection: Any, _record: Any) -> None:
+    # WAL: readers never block the writer. NORMAL: a commit is safe from a killed process, and costs no fsync.
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _is_file(path: str) -> bool:
+    from pathlib import Path
+
+    return Path(path).is_file()
+
+
+def _shown(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=True)
+
+
+def _now() -> datetime:
+    """UTC without a zone: what every database stores the same way."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _points(encoded: str) -> list[Point]:
+    return [Point(epoch, time, metrics) for epoch, time, metrics in json.loads(encoded)]
+
+
+def _sweep_record(row: Row[Any], attempts: list[Row[Any]]) -> SweepRecord:
+    return SweepRecord(
+        name=row.name,
+        uid=row.uid,
+        state=SweepState(row.state),
+        config=json.loads(row.config),
+        target=row.target,
+        created=row.created.replace(tzinfo=UTC),
+        attempts=tuple(
+            AttemptRecord(
+                number=a.number,
+                host=a.host,
+                pid=a.pid,
+                started=a.started.replace(tzinfo=UTC),
+                ended=a.ended.replace(tzinfo=UTC) if a.ended else None,
+                outcome=a.outcome,
+            )
+            for a in attempts
+        ),
+        teacher=json.loads(row.teacher),
+    )
+
+
+def _trial_record(study: StudyRow, trial: optuna.trial.FrozenTrial) -> TrialRecord:
+    attrs = trial.user_attrs
+    spec = attrs[SPEC_ATTR]
+    result = attrs.get(RESULT_ATTR, {})
+    reason = result.get("reason")
+    return TrialRecord(
+        study=study.name,
+        number=trial.number,
+        kind=study.kind,
+        sample_count=study.sample_count,
+        state=TrialState(trial.state.name),
+        recipe=Recipe.from_dict(spec["recipe"]),
+        params=dict(trial.params),
+        seed=spec["seed"],
+        subset_seed=spec["subset_seed"],
+        control=spec.get("control"),
+        confirms=spec.get("confirms"),
+        replicate=spec.get("replicate"),
+        value=trial.value if trial.state.is_finished() and trial.values else None,
+        metrics=result.get("metrics", {}),
+        reason=Reason(reason) if reason else None,
+        error=result.get("error"),
+        attempts=tuple(attrs.get(ATTEMPTS_ATTR, ())),
+        restarts=attrs.get(RESTARTS_ATTR, 0),
+        started=trial.datetime_start.astimezone(UTC) if trial.datetime_start else None,
+        ended=trial.datetime_complete.astimezone(UTC) if trial.datetime_complete else None,
+    )
