@@ -1,0 +1,52 @@
+"""A model's parameters and gradients as one vector each."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class FlatParameters:
+    """Moves a model's trained parameters into one vector per type, each parameter a view of it, and likewise the gradients.
+
+    Zeroing, clipping and the optimizer then touch one tensor instead of one per layer, which on small networks is half
+    of a step's time. The model's own names and `state_dict` stay as they were.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.vectors: list[nn.Parameter] = []
+        groups: dict[tuple[torch.dtype, torch.device], list[nn.Parameter]] = {}
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                groups.setdefault((parameter.dtype, parameter.device), []).append(parameter)
+        for parameters in groups.values():
+            self.vectors.append(_flatten(parameters))
+
+    def zero_gradients(self) -> None:
+        for vector in self.vectors:
+            assert vector.grad is not None
+            vector.grad.zero_()
+
+    def clip_gradients(self, largest_norm: float) -> None:
+        """Scale the gradient so that its norm over all parameters is at most `largest_norm`."""
+        gradients = [vector.grad for vector in self.vectors if vector.grad is not None]
+        norm = torch.linalg.vector_norm(gradients[0])
+        if len(gradients) > 1:
+            norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g).float() for g in gradients]))
+        scale = torch.clamp(largest_norm / (norm + 1e-6), max=1.0)
+        for gradient in gradients:
+            gradient.mul_(scale)
+
+
+def _flatten(parameters: list[nn.Parameter]) -> nn.Parameter:
+    vector = torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
+    gradient = torch.zeros_like(vector)
+    offset = 0
+    for parameter in parameters:
+        end = offset + parameter.numel()
+        parameter.data = vector[offset:end].view_as(parameter)
+        parameter.grad = gradient[offset:end].view_as(parameter)
+        offset = end
+    flat = nn.Parameter(vector)
+    flat.grad = gradient
+    return flat

@@ -1,0 +1,66 @@
+"""From an objective's name and hyperparameters to the function that computes its loss."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kdsearch.errors import InputError
+from kdsearch.errors import Problem
+from kdsearch.objectives.spec import SPECS
+from kdsearch.objectives.spec import ObjectiveSpec
+from kdsearch.objectives.spec import Parameter
+
+BoundLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(student logits [..., B, C], teacher logits [..., B, C], labels [..., B]) -> loss per sample [..., B]."""
+
+
+def bind(name: str, hyperparameters: Mapping[str, Any]) -> BoundLoss:
+    """The loss of objective `name` with its hyperparameters checked and filled in.
+
+    Raises:
+        InputError: unknown objective or hyperparameter, or a value that is not allowed; all problems at once.
+    """
+    if name not in SPECS:
+        raise InputError([Problem("objective", name, f"must be one of {', '.join(SPECS)}")])
+    spec = SPECS[name]
+    problems = list(_problems(spec, hyperparameters))
+    if problems:
+        raise InputError(problems)
+    return functools.partial(_loss_function(spec), **{**spec.defaults(), **hyperparameters})
+
+
+def _problems(spec: ObjectiveSpec, hyperparameters: Mapping[str, Any]) -> list[Problem]:
+    known = {parameter.name: parameter for parameter in spec.parameters}
+    allowed = f"`{spec.name}` takes {', '.join(known)}" if known else f"`{spec.name}` takes no hyperparameters"
+    problems = [Problem(key, value, allowed) for key, value in hyperparameters.items() if key not in known]
+    for key, parameter in known.items():
+        if key in hyperparameters:
+            problem = _value_problem(parameter, hyperparameters[key])
+            if problem is not None:
+                problems.append(problem)
+    return problems
+
+
+def _value_problem(parameter: Parameter, value: Any) -> Problem | None:
+    values = value.flatten().tolist() if isinstance(value, torch.Tensor) else [value]
+    for number in values:
+        if isinstance(number, bool) or not isinstance(number, (int, float)):
+            return Problem(parameter.name, number, f"must be a number {parameter.allowed}")
+        reason = parameter.problem(number)
+        if reason is not None:
+            return Problem(parameter.name, number, reason)
+    return None
+
+
+@functools.cache
+def _loss_function(spec: ObjectiveSpec) -> Callable[..., Tensor]:
+    module, _, function = spec.loss.partition(":")
+    loss: Callable[..., Tensor] = getattr(importlib.import_module(module), function)
+    return loss
