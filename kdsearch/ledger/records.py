@@ -86,6 +86,13 @@ class TrialRecord:
     def key(self) -> str:
         return f"{self.study}#{self.number}"
 
+    @property
+    def label(self) -> str:
+        """What people call it, without its sample count: `kl T=4.2 a=0.80`, `label_smoothing=0.05`, `labels seed 2`."""
+        fixed = self.control if self.control and not self.params else None
+        name = fixed or self.recipe.label()
+        return name if self.replicate is None else f"{name} seed {self.replicate}"
+
 
 class SweepState(StrEnum):
     RUNNING = "running"
