@@ -1,0 +1,29 @@
+"""Data: samples, how they are split, and which of them a student sees."""
+
+from __future__ import annotations
+
+from kdsearch.data.arrays import Arrays
+from kdsearch.data.datasets import DATASETS
+from kdsearch.data.datasets import DatasetInfo
+from kdsearch.data.datasets import describe
+from kdsearch.data.datasets import load_arrays
+from kdsearch.data.splits import Split
+from kdsearch.data.splits import Splits
+from kdsearch.data.splits import TestSplitError
+from kdsearch.data.splits import load_splits
+from kdsearch.data.splits import split
+from kdsearch.data.subsets import subset_order
+
+__all__ = [
+    "DATASETS",
+    "Arrays",
+    "DatasetInfo",
+    "Split",
+    "Splits",
+    "TestSplitError",
+    "describe",
+    "load_arrays",
+    "load_splits",
+    "split",
+    "subset_order",
+]

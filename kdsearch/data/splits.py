@@ -1,0 +1,117 @@
+"""Train pool, validation and test split of a data set."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Literal
+
+import numpy as np
+
+from kdsearch.config.schema import DatasetConfig
+from kdsearch.data.arrays import Arrays
+from kdsearch.data.datasets import check_validation_count
+from kdsearch.data.datasets import load_arrays
+from kdsearch.data.subsets import subset_order
+from kdsearch.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class TestSplitError(RuntimeError):
+    """The test split was asked for by something that must not see it."""
+
+    __test__ = False  # not a test case, whatever pytest makes of the name
+
+
+@dataclass(frozen=True)
+class Split:
+    """Some samples of a data set: ids (index in the data set, test samples after the others), inputs and targets."""
+
+    ids: NDArray[np.int64]
+    inputs: NDArray[np.float32]
+    targets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, positions: NDArray[np.int64]) -> Split:
+        return Split(self.ids[positions], self.inputs[positions], self.targets[positions])
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The splits of one sweep. The test split is behind `test`, and `without_test` gives splits that do not hold it."""
+
+    pool: Split
+    """What students and teacher may learn from."""
+    validation: Split
+    """What the search sees."""
+    class_count: int
+    fingerprint: str
+    """SHA-256 of the data set's content."""
+    seed: int
+    subset: Literal["stratified", "uniform"] = "stratified"
+    """How `samples` draws."""
+    _test: Split | None = dataclasses.field(default=None, repr=False)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return tuple(self.pool.inputs.shape[1:])
+
+    def samples(self, count: int, subset_seed: int) -> Split:
+        """The `count` samples of the pool that a student with this subset seed learns from; nested in `count`.
+
+        Raises:
+            ValueError: the pool holds fewer samples.
+        """
+        if not 1 <= count <= len(self.pool):
+            raise ValueError(f"sample count {count}: must be 1 to {len(self.pool)}, the size of the train pool")
+        return self.pool.take(subset_order(self.pool.targets, subset_seed, self.subset)[:count])
+
+    def test(self, purpose: Literal["confirmation"]) -> Split:
+        """The test split, for scoring confirmations and nothing else.
+
+        Raises:
+            TestSplitError: another purpose, or splits that do not hold it.
+        """
+        if purpose != "confirmation":
+            raise TestSplitError(f"the test split is read in confirmation alone, not for {purpose!r}")
+        if self._test is None:
+            raise TestSplitError("these splits do not hold the test split")
+        return self._test
+
+    def without_test(self) -> Splits:
+        return dataclasses.replace(self, _test=None)
+
+
+def load_splits(config: DatasetConfig, seed: int) -> Splits:
+    """Read the data set and split it; the validation split depends on `seed` and is stratified.
+
+    Raises:
+        InputError: as `load_arrays`, or too large a validation split.
+    """
+    arrays = load_arrays(config)
+    check_validation_count(config, len(arrays.train_targets))
+    return split(arrays, config.validation_count, seed, config.subset)
+
+
+def split(
+    arrays: Arrays, validation_count: int, seed: int, subset: Literal["stratified", "uniform"] = "stratified"
+) -> Splits:
+    """Splits of `arrays`: `validation_count` samples of its training part are held out, stratified by class."""
+    train_count = len(arrays.train_targets)
+    train = Split(np.arange(train_count), arrays.train_inputs, arrays.train_targets)
+    test_ids = np.arange(train_count, train_count + len(arrays.test_targets))
+    order = subset_order(arrays.train_targets, derive_seed(seed, "validation"), "stratified")
+    return Splits(
+        pool=train.take(np.sort(order[validation_count:])),
+        validation=train.take(np.sort(order[:validation_count])),
+        class_count=arrays.class_count,
+        fingerprint=arrays.fingerprint(),
+        seed=seed,
+        subset=subset,
+        _test=Split(test_ids, arrays.test_inputs, arrays.test_targets),
+    )
