@@ -265,24 +265,30 @@ class Ledger:
         trial_id = self.storage.create_new_trial(study.id, template_trial=frozen)
         return _trial_record(study, self.storage.get_trial(trial_id))
 
-    def continue_trial(self, study: StudyRow, record: TrialRecord, attempt: int, *, crashed: bool) -> TrialRecord:
+    def continue_trial(self, study: StudyRow, record: TrialRecord, attempt: int) -> TrialRecord:
         """Put a trial that a worker or a driver left behind to RUNNING again."""
         import optuna
 
         trial_id = self._trial_id(study, record.number)
         if attempt not in record.attempts:
             self.storage.set_trial_user_attr(trial_id, ATTEMPTS_ATTR, [*record.attempts, attempt])
-        if crashed:
-            self.storage.set_trial_user_attr(trial_id, RESTARTS_ATTR, record.restarts + 1)
         if record.state is TrialState.WAITING:
             self.storage.set_trial_state_values(trial_id, optuna.trial.TrialState.RUNNING)
         return _trial_record(study, self.storage.get_trial(trial_id))
 
-    def suspend_trial(self, study: StudyRow, number: int) -> None:
+    def count_restart(self, study: StudyRow, record: TrialRecord) -> TrialRecord:
+        """Note that the trial took its worker down."""
+        trial_id = self._trial_id(study, record.number)
+        self.storage.set_trial_user_attr(trial_id, RESTARTS_ATTR, record.restarts + 1)
+        return _trial_record(study, self.storage.get_trial(trial_id))
+
+    def suspend_trial(self, study: StudyRow, number: int) -> TrialRecord:
         """Put a running trial back to WAITING: this attempt ends before the trial does."""
         import optuna
 
-        self.storage.set_trial_state_values(self._trial_id(study, number), optuna.trial.TrialState.WAITING)
+        trial_id = self._trial_id(study, number)
+        self.storage.set_trial_state_values(trial_id, optuna.trial.TrialState.WAITING)
+        return _trial_record(study, self.storage.get_trial(trial_id))
 
     def report(self, study: StudyRow, number: int, step: int, value: float) -> None:
         self.storage.set_trial_intermediate_value(self._trial_id(study, number), step, value)

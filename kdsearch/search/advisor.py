@@ -1,0 +1,110 @@
+"""The in-memory Optuna study that advises one study of the ledger: what to try next, what to prune.
+
+It mirrors the ledger's rows by number. Sampling against memory needs no commit per parameter, and the ledger's row is
+written whole, in one commit, from what the mirror answered. Each answer depends on the history and on a seed derived from
+(sweep seed, study, trial number), so a resumed sweep asks what an uninterrupted one would have asked.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from typing import Any
+
+from kdsearch.ledger import TrialResult
+from kdsearch.recipe import Recipe
+from kdsearch.search.space import Space
+from kdsearch.search.strategy import make_pruner
+from kdsearch.search.strategy import make_sampler
+from kdsearch.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+
+class Advisor:
+    def __init__(
+        self,
+        study: str,
+        space: Space,
+        *,
+        sampler: str,
+        pruner: str,
+        seed: int,
+        maximize: bool,
+        history: Sequence[FrozenTrial] = (),
+        system_attrs: Mapping[str, Any] | None = None,
+    ) -> None:
+        import optuna
+
+        self._name = study
+        self._space = space
+        self._sampler = sampler
+        self._seed = seed
+        self._storage = optuna.storages.InMemoryStorage()
+        self._study = optuna.create_study(
+            storage=self._storage,
+            study_name=study,
+            direction="maximize" if maximize else "minimize",
+            pruner=make_pruner(pruner),
+        )
+        for key, value in (system_attrs or {}).items():
+            self._storage.set_study_system_attr(self._study._study_id, key, value)
+        for trial in history:
+            self._study.add_trial(_as_running(trial) if trial.state is optuna.trial.TrialState.WAITING else trial)
+
+    @property
+    def system_attrs(self) -> dict[str, Any]:
+        """The study's own state, which some samplers keep (where a quasi-random sequence stands)."""
+        return self._storage.get_study_system_attrs(self._study._study_id)
+
+    def ask(self) -> tuple[Recipe, FrozenTrial]:
+        """The next trial: its recipe, and the row to write to the ledger."""
+        import optuna
+
+        number = self._storage.get_n_trials(self._study._study_id)
+        seed = derive_seed(self._seed, self._name, number, "ask")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self._study.sampler = make_sampler(self._sampler, seed, derive_seed(self._seed, self._name))
+            trial = self._study.ask()
+            recipe = self._space.suggest(trial)
+        frozen = self._storage.get_trial(trial._trial_id)
+        row = optuna.trial.create_trial(
+            state=optuna.trial.TrialState.RUNNING,
+            params=frozen.params,
+            distributions=frozen.distributions,
+            system_attrs=frozen.system_attrs,
+        )
+        return recipe, row
+
+    def should_prune(self, number: int, step: int, value: float) -> bool:
+        trial_id = self._trial_id(number)
+        self._storage.set_trial_intermediate_value(trial_id, step, value)
+        return self._study.pruner.prune(self._study, self._storage.get_trial(trial_id))
+
+    def tell(self, number: int, result: TrialResult) -> None:
+        import optuna
+
+        state = optuna.trial.TrialState[result.state.value]
+        # A pruned trial's value is its last judgement, which Optuna has already.
+        value = result.value if state is optuna.trial.TrialState.COMPLETE else None
+        self._study.tell(number, value, state=state, skip_if_finished=True)
+
+    def _trial_id(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
+
+
+def _as_running(trial: FrozenTrial) -> FrozenTrial:
+    """A trial to be continued is one the sampler must count as pending; Optuna would hand out a waiting one itself."""
+    import optuna
+
+    return optuna.trial.create_trial(
+        state=optuna.trial.TrialState.RUNNING,
+        params=trial.params,
+        distributions=trial.distributions,
+        system_attrs=trial.system_attrs,
+        intermediate_values=trial.intermediate_values,
+    )

@@ -1,0 +1,357 @@
+"""One attempt's conversation with the ledger: what goes out next, and what is written when something comes back.
+
+It knows nothing of Ray: the searcher and the scheduler that Tune calls hand everything here, so the same code runs under
+a simulated cluster. Order of what goes out: trials an earlier attempt left behind, then controls, then searched trials
+(interleaved over the sample counts, so that no study waits for another), then the confirmation of every sample count
+whose studies are done.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from typing import TYPE_CHECKING
+from typing import Protocol
+
+from kdsearch.config.schema import SweepConfig
+from kdsearch.ledger import Kind
+from kdsearch.ledger import Ledger
+from kdsearch.ledger import Point
+from kdsearch.ledger import Reason
+from kdsearch.ledger import StudyRow
+from kdsearch.ledger import TrialRecord
+from kdsearch.ledger import TrialResult
+from kdsearch.ledger import TrialState
+from kdsearch.search.advisor import Advisor
+from kdsearch.search.pack import Judgement
+from kdsearch.search.pack import Outcome
+from kdsearch.search.pack import Pack
+from kdsearch.search.pack import Slot
+from kdsearch.search.pack import failed
+from kdsearch.search.plan import FixedTrial
+from kdsearch.search.plan import StudyPlan
+from kdsearch.search.plan import confirm_plan
+from kdsearch.search.plan import confirmations_per_count
+from kdsearch.search.plan import control_plans
+from kdsearch.search.plan import maximizes
+from kdsearch.search.plan import search_plans
+from kdsearch.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+logger = logging.getLogger(__name__)
+
+
+class Observer(Protocol):
+    """Whoever follows the trials of an attempt: the tracker, and the view on the screen."""
+
+    def trial_started(self, record: TrialRecord) -> None: ...
+
+    def trial_finished(self, record: TrialRecord, series: Sequence[Point]) -> None: ...
+
+    def trial_suspended(self, record: TrialRecord) -> None: ...
+
+
+TOO_MANY_FAILURES = "too many failures"
+
+
+@dataclass
+class Study:
+    """A study in hand: its plan, its ledger row, its advisor where it searches, and what is left to do in it."""
+
+    plan: StudyPlan
+    row: StudyRow
+    advisor: Advisor | None
+    records: dict[int, TrialRecord]
+    to_start: deque[FixedTrial] = field(init=False)
+    unfinished: set[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        there = {(record.control, record.confirms, record.replicate) for record in self.records.values()}
+        self.to_start = deque(trial for trial in self.plan.fixed if trial.identity not in there)
+        self.unfinished = {number for number, record in self.records.items() if not record.state.is_finished}
+
+    @property
+    def to_ask(self) -> int:
+        """How many searched trials are still to be asked for."""
+        return max(0, self.plan.searched - len(self.records)) if self.plan.space else 0
+
+    def put(self, record: TrialRecord) -> None:
+        self.records[record.number] = record
+        (self.unfinished.discard if record.state.is_finished else self.unfinished.add)(record.number)
+
+
+class Attempt:
+    def __init__(self, ledger: Ledger, config: SweepConfig, number: int, observers: Iterable[Observer] = ()) -> None:
+        self.number = number
+        self.stop_reason: str | None = None
+        self.failures: list[TrialRecord] = []
+        """Trials that ended as FAIL in this attempt."""
+        self._ledger = ledger
+        self._config = config
+        self._observers = tuple(observers)
+        self._studies: dict[str, Study] = {}
+        self._confirmed: set[int] = set()
+        self._out: dict[str, TrialRecord] = {}
+        self._left_behind: deque[TrialRecord] = deque()
+        self._deadline: float | None = None
+
+    def open(self, seconds_used: float = 0.0) -> None:
+        """Open every study and take up what earlier attempts left: finished but untold trials, orphans.
+
+        `seconds_used` counts towards `time_budget`: what earlier attempts spent.
+        """
+        if self._config.time_budget is not None:
+            self._deadline = time.monotonic() + self._config.time_budget - seconds_used
+        for plan in (*control_plans(self._config), *search_plans(self._config)):
+            self._open_study(plan)
+        self._plan_confirmations()
+
+    def _open_study(self, plan: StudyPlan) -> None:
+        row = self._ledger.open_study(plan.name, plan.kind, plan.sample_count, maximize=self._maximize)
+        for record in self._ledger.study_trials(row):
+            self._tell_if_untold(row, record)
+        records = {record.number: record for record in self._ledger.study_trials(row)}
+        study = Study(plan, row, self._make_advisor(plan, row), records)
+        self._left_behind.extend(records[number] for number in sorted(study.unfinished))
+        self._studies[plan.name] = study
+
+    def _tell_if_untold(self, row: StudyRow, record: TrialRecord) -> None:
+        """Tell a trial whose result was written but whose driver died before telling it."""
+        if not record.state.is_finished:
+            result = self._ledger.untold_result(row, record.number)
+            if result is not None:
+                self._ledger.tell(row, record.number, result)
+
+    def _make_advisor(self, plan: StudyPlan, row: StudyRow) -> Advisor | None:
+        if plan.space is None:
+            return None
+        return Advisor(
+            plan.name,
+            plan.space,
+            sampler=self._config.sampler,
+            pruner=self._config.pruner,
+            seed=self._config.seed,
+            maximize=self._maximize,
+            history=self._ledger.frozen_trials(row),
+            system_attrs=self._ledger.storage.get_study_system_attrs(row.id),
+        )
+
+    @property
+    def _maximize(self) -> bool:
+        return maximizes(self._config.search.metric)
+
+    # State
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is out and nothing will go out any more."""
+        return not self._out and (self.stop_reason is not None or not self._has_more)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every trial that the config asks for is there and finished."""
+        studies = self._studies.values()
+        return not any(study.unfinished or study.to_start or study.to_ask for study in studies)
+
+    @property
+    def out_of_time(self) -> bool:
+        return self._deadline is not None and time.monotonic() > self._deadline
+
+    @property
+    def target(self) -> int:
+        """How many trials the sweep has when it is complete, as far as is known: confirmations are planned late."""
+        planned = sum(study.plan.searched + len(study.plan.fixed) for study in self._studies.values())
+        unplanned = len(self._config.sample_counts) - len(self._confirmed)
+        return planned + unplanned * confirmations_per_count(self._config)
+
+    @property
+    def records(self) -> list[TrialRecord]:
+        return [record for study in self._studies.values() for record in study.records.values()]
+
+    @property
+    def _has_more(self) -> bool:
+        return bool(self._left_behind) or any(self._can_start(study) for study in self._studies.values())
+
+    def _can_start(self, study: Study) -> bool:
+        return bool(study.to_start) or (study.to_ask > 0 and not self.out_of_time)
+
+    # What goes out
+
+    def next_pack(self) -> Pack | None:
+        """The next pack to train; None when nothing can go out now (see `is_finished`)."""
+        if self.stop_reason is not None:
+            return None
+        record = self._continue_next() if self._left_behind else self._start_next()
+        if record is None:
+            return None
+        self._out[record.key] = record
+        for observer in self._observers:
+            observer.trial_started(record)
+        return Pack(self.number, (self._slot(record),))
+
+    def _continue_next(self) -> TrialRecord:
+        """Send out again what an earlier attempt, or a lost worker, left behind."""
+        record = self._left_behind.popleft()
+        study = self._studies[record.study]
+        record = self._ledger.continue_trial(study.row, record, self.number)
+        study.put(record)
+        return record
+
+    def _start_next(self) -> TrialRecord | None:
+        if self.out_of_time:
+            self._plan_confirmations()
+        for kind in (Kind.CONTROL, Kind.SEARCH, Kind.CONFIRM):
+            studies = [s for s in self._studies.values() if s.plan.kind is kind and self._can_start(s)]
+            if studies:
+                study = min(studies, key=lambda study: len(study.records))
+                return self._start_fixed(study) if study.to_start else self._start_searched(study)
+        return None
+
+    def _start_fixed(self, study: Study) -> TrialRecord:
+        import optuna
+
+        trial = study.to_start.popleft()
+        # Confirmations of one replicate share seed and subset, so that differences between recipes are paired.
+        stream = "search" if trial.replicate is None else f"confirm/{trial.replicate}"
+        spec = {
+            "recipe": trial.recipe.to_dict(),
+            "control": trial.control,
+            "confirms": trial.confirms,
+            "replicate": trial.replicate,
+            "seed": self._trial_seed(study, trial.replicate),
+            "subset_seed": derive_seed(self._config.seed, "subset", stream),
+        }
+        frozen = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING)
+        return self._start(study, spec, frozen)
+
+    def _start_searched(self, study: Study) -> TrialRecord:
+        assert study.advisor is not None
+        before = study.advisor.system_attrs
+        recipe, frozen = study.advisor.ask()
+        for key, value in study.advisor.system_attrs.items():
+            if before.get(key) != value:
+                self._ledger.storage.set_study_system_attr(study.row.id, key, value)
+        spec = {
+            "recipe": recipe.to_dict(),
+            "control": recipe.objective if study.plan.kind is Kind.CONTROL else None,
+            "seed": self._trial_seed(study, None),
+            "subset_seed": derive_seed(self._config.seed, "subset", "search"),
+        }
+        return self._start(study, spec, frozen)
+
+    def _trial_seed(self, study: Study, replicate: int | None) -> int:
+        """Derived from (sweep seed, study, trial number); a confirmation's from its replicate instead."""
+        return derive_seed(self._config.seed, study.plan.name, len(study.records) if replicate is None else replicate)
+
+    def _start(self, study: Study, spec: dict[str, object], frozen: FrozenTrial) -> TrialRecord:
+        record = self._ledger.start_trial(study.row, spec, frozen, self.number)
+        assert record.number == len(study.records), "one driver writes a sweep, so numbers are consecutive"
+        study.put(record)
+        return record
+
+    def _slot(self, record: TrialRecord) -> Slot:
+        confirms = record.kind is Kind.CONFIRM
+        return Slot(
+            key=record.key,
+            study=record.study,
+            number=record.number,
+            sample_count=record.sample_count,
+            recipe=record.recipe,
+            seed=record.seed,
+            subset_seed=record.subset_seed,
+            replicates=1 if confirms else self._config.search.replicates,
+            judged=record.kind is Kind.SEARCH and self._config.pruner != "none",
+            on_test=confirms,
+        )
+
+    # What comes back
+
+    def judge(self, judgement: Judgement) -> bool:
+        """Whether the trial is to be pruned at this decision point."""
+        record = self._out.get(judgement.key)
+        if record is None:
+            return False
+        study = self._studies[record.study]
+        assert study.advisor is not None, "only searched trials are judged"
+        self._ledger.report(study.row, record.number, judgement.step, judgement.value)
+        return study.advisor.should_prune(record.number, judgement.step, judgement.value)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write how a slot ended. A message about a trial that is not out is one from the past, and ignored."""
+        record = self._out.pop(outcome.key, None)
+        if record is None:
+            logger.warning("ignored a result of %s, which is not out", outcome.key)
+        elif outcome.result is None:
+            self._suspend(record)
+        else:
+            self._finish(record, outcome.result, outcome.series)
+
+    def lose(self, key: str, error: str, *, blame: bool) -> None:
+        """A worker died with the trial `key`. It is sent out again, until it was to blame more than `max_restarts` times."""
+        record = self._out.pop(key, None)
+        if record is None:
+            return
+        if blame and record.restarts >= self._config.max_restarts:
+            message = f"took its worker down {record.restarts + 1} times; the last time: {error}"
+            self._finish(record, failed(Reason.CRASHED, message), ())
+            return
+        logger.warning("%s lost its worker and will be sent out again: %s", key, error)
+        if blame:
+            study = self._studies[record.study]
+            record = self._ledger.count_restart(study.row, record)
+            study.put(record)
+        self._left_behind.append(record)
+
+    def stop(self, reason: str) -> None:
+        """Send nothing out any more; the first reason stays."""
+        self.stop_reason = self.stop_reason or reason
+
+    def suspend_all(self) -> None:
+        """Put whatever is still out back to WAITING: its workers are gone."""
+        for record in list(self._out.values()):
+            del self._out[record.key]
+            self._suspend(record)
+
+    def _suspend(self, record: TrialRecord) -> None:
+        study = self._studies[record.study]
+        study.put(self._ledger.suspend_trial(study.row, record.number))
+        for observer in self._observers:
+            observer.trial_suspended(record)
+
+    def _finish(self, record: TrialRecord, result: TrialResult, series: Sequence[Point]) -> None:
+        study = self._studies[record.study]
+        finished = self._ledger.finish_trial(self._config.name, study.row, record.number, result, series)
+        study.put(finished)
+        if study.advisor is not None:
+            study.advisor.tell(record.number, result)
+        if finished.state is TrialState.FAIL:
+            self._count_failure(finished)
+        for observer in self._observers:
+            observer.trial_finished(finished, series)
+        if not study.unfinished:
+            self._plan_confirmations()
+
+    def _count_failure(self, record: TrialRecord) -> None:
+        self.failures.append(record)
+        limit = self._config.max_failed_trials
+        if limit is not None and len(self.failures) > limit:
+            self.stop(TOO_MANY_FAILURES)
+
+    def _plan_confirmations(self) -> None:
+        """Open the confirmation of every sample count whose controls and search are done."""
+        for n in self._config.sample_counts:
+            studies = [study for study in self._studies.values() if study.plan.sample_count == n]
+            if n in self._confirmed or any(study.unfinished or self._can_start(study) for study in studies):
+                continue
+            self._confirmed.add(n)
+            plan = confirm_plan(self._config, n, [r for study in studies for r in study.records.values()])
+            if plan is not None:
+                self._open_study(plan)

@@ -1,0 +1,134 @@
+"""What a sweep consists of: its studies, the trials each is to have, and what is confirmed when a study is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kdsearch.config.schema import SweepConfig
+from kdsearch.ledger import Kind
+from kdsearch.ledger import TrialRecord
+from kdsearch.ledger import TrialState
+from kdsearch.objectives.spec import LABELS
+from kdsearch.recipe import Recipe
+from kdsearch.search.space import Space
+from kdsearch.search.space import labels_space
+from kdsearch.search.space import search_space
+
+DEFAULT_SMOOTHING = 0.1
+
+MINIMIZED_METRICS = frozenset({"val_nll"})
+
+
+@dataclass(frozen=True)
+class FixedTrial:
+    """A trial whose recipe is not searched: a control, or one seed of a confirmation."""
+
+    recipe: Recipe
+    control: str | None = None
+    confirms: str | None = None
+    replicate: int | None = None
+
+    @property
+    def identity(self) -> tuple[str | None, str | None, int | None]:
+        return (self.control, self.confirms, self.replicate)
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """One study: either `searched` trials from `space`, or the `fixed` ones."""
+
+    name: str
+    kind: Kind
+    sample_count: int
+    space: Space | None = None
+    searched: int = 0
+    fixed: tuple[FixedTrial, ...] = ()
+
+
+def maximizes(metric: str) -> bool:
+    return metric not in MINIMIZED_METRICS
+
+
+def control_plans(config: SweepConfig) -> list[StudyPlan]:
+    """The controls of every sample count; with training keys searched, labels-only is searched over them as well."""
+    fixed = tuple(control for entry in config.controls for control in _controls(entry))
+    rival = labels_space(config.search_space) if any(control.control == LABELS for control in fixed) else None
+    plans = []
+    for n in config.sample_counts:
+        if fixed:
+            plans.append(StudyPlan(f"{config.name}/controls/n={n}", Kind.CONTROL, n, fixed=fixed))
+        if rival is not None:
+            name = f"{config.name}/controls/{LABELS}/n={n}"
+            plans.append(StudyPlan(name, Kind.CONTROL, n, rival, config.trials_per_count))
+    return plans
+
+
+def search_plans(config: SweepConfig) -> list[StudyPlan]:
+    space = search_space(config.search_space)
+    return [
+        StudyPlan(f"{config.name}/n={n}", Kind.SEARCH, n, space, config.trials_per_count) for n in config.sample_counts
+    ]
+
+
+def confirm_plan(config: SweepConfig, sample_count: int, trials: Sequence[TrialRecord]) -> StudyPlan | None:
+    """The confirmation of one sample count, given all its finished trials; None when confirmation is off.
+
+    The `top_k` searched recipes, every control, and the best of the searched labels-only rivals.
+    """
+    if config.confirm.top_k == 0:
+        return None
+    complete = [t for t in trials if t.sample_count == sample_count and t.state is TrialState.COMPLETE]
+    best_first = sorted(
+        (t for t in complete if t.value is not None),
+        key=lambda t: (-t.value if maximizes(config.search.metric) else t.value, t.number),  # type: ignore[operator]
+    )
+    searched = [t for t in best_first if t.kind is Kind.SEARCH][: config.confirm.top_k]
+    rivals = [t for t in best_first if t.kind is Kind.CONTROL and t.params][:1]
+    controls = [t for t in complete if t.kind is Kind.CONTROL and not t.params]
+    fixed = tuple(
+        FixedTrial(trial.recipe, trial.control, trial.key, replicate)
+        for replicate in range(config.confirm.seeds)
+        for trial in (*controls, *rivals, *searched)
+    )
+    return StudyPlan(f"{config.name}/confirm/n={sample_count}", Kind.CONFIRM, sample_count, fixed=fixed)
+
+
+def planned_target(config: SweepConfig) -> int:
+    """How many trials the sweep is to have in all, if every study can fill its confirmation."""
+    plans = (*control_plans(config), *search_plans(config))
+    started = sum(plan.searched + len(plan.fixed) for plan in plans)
+    return started + len(config.sample_counts) * confirmations_per_count(config)
+
+
+def confirmations_per_count(config: SweepConfig) -> int:
+    if config.confirm.top_k == 0:
+        return 0
+    controls = _control_names(config)
+    rivals = 1 if labels_space(config.search_space) and LABELS in controls else 0
+    return (min(config.confirm.top_k, config.trials_per_count) + len(controls) + rivals) * config.confirm.seeds
+
+
+def _control_names(config: SweepConfig) -> list[str | None]:
+    return [control.control for entry in config.controls for control in _controls(entry)]
+
+
+def _controls(entry: str | dict[str, tuple[float, ...]]) -> Iterable[FixedTrial]:
+    """The trials of one entry of `controls`: a name, or a name with a list of fixed values."""
+    name, values = (entry, None) if isinstance(entry, str) else next(iter(entry.items()))
+    match name:
+        case "labels":
+            yield FixedTrial(Recipe(LABELS, 0.0), control=name)
+        case "label_smoothing":
+            for value in values or (DEFAULT_SMOOTHING,):
+                label = f"{name}={value:g}" if values else name
+                yield FixedTrial(Recipe(LABELS, 0.0, label_smoothing=value), control=label)
+        case "kl_t1":
+            yield FixedTrial(Recipe("kl", 1.0, {"temperature": 1.0}), control=name)
+        case _:
+            raise ValueError(f"unknown control: {name}")
+
+
+CONTROLS = ("labels", "label_smoothing", "kl_t1")
+"""The names that `controls` may hold."""
