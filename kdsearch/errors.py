@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
+from kdsearch.config.secrets import mask_url
+
 
 class ExitCode(IntEnum):
     DONE = 0
@@ -25,12 +27,27 @@ class Problem:
     allowed: str
 
     def __str__(self) -> str:
-        return f"{self.key}={_shown(self.value)}: {self.allowed}"
+        return f"{self.key}={_shown(self.value)}: {mask_url(self.allowed)}"
 
 
 def _shown(value: object) -> str:
-    text = value if isinstance(value, str) else repr(value)
+    """As a user writes it in an override, without credentials, at most 80 characters."""
+    text = mask_url(_override_value(value))
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _override_value(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case list() | tuple():
+            return "[" + ",".join(_override_value(item) for item in value) + "]"
+        case dict():
+            return "{" + ",".join(f"{key}:{_override_value(item)}" for key, item in value.items()) + "}"
+        case _:
+            return str(value)
 
 
 class KdsearchError(Exception):

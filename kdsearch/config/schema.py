@@ -16,13 +16,25 @@ from pydantic import ConfigDict
 from pydantic import Field
 from pydantic import field_validator
 from pydantic import model_validator
+from pydantic_core import PydanticCustomError
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 NonNegativeInt = Annotated[int, Field(strict=True, ge=0)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+PositiveFloat = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(strict=True, ge=0, lt=1)]
+Flag = Annotated[bool, Field(strict=True)]
 
-SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+SWEEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+
+def _refused(key: str, allowed: str) -> PydanticCustomError:
+    """A validator's error about `key` of the model it stands in."""
+    return PydanticCustomError("refused", "{allowed}", {"key": key, "allowed": allowed})
 
 
 class Frozen(BaseModel):
@@ -56,7 +68,7 @@ class ModelConfig(Frozen):
     name: str
     hidden: tuple[Count, ...] | None = None
     channels: tuple[Count, ...] | None = None
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: Fraction = 0.0
     target: str | None = Field(default=None, alias="_target_")
     arguments: dict[str, Any] = Field(default_factory=dict)
 
@@ -65,9 +77,9 @@ class ModelConfig(Frozen):
         if self.target is not None:
             return self
         if self.name == "mlp" and self.hidden is None:
-            raise ValueError("the model `mlp` needs `hidden`, a list of widths such as [32,32]")
+            raise _refused("hidden", "the model mlp needs a list of widths such as [32,32]")
         if self.name == "cnn" and not self.channels:
-            raise ValueError("the model `cnn` needs `channels`, a list of channel counts such as [16,32]")
+            raise _refused("channels", "the model cnn needs a list of channel counts such as [16,32]")
         return self
 
 
@@ -81,7 +93,7 @@ class TrainingConfig(Frozen):
     batch_size: Count = 32
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: PositiveFloat = 0.05
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    momentum: Fraction = 0.9
     weight_decay: NonNegativeFloat = 5e-4
     schedule: Literal["constant", "cosine", "one_cycle"] = "cosine"
     gradient_clip: PositiveFloat | None = 5.0
@@ -94,12 +106,19 @@ class TrainingConfig(Frozen):
     @model_validator(mode="after")
     def _one_budget(self) -> TrainingConfig:
         if self.epochs is not None and self.steps is not None:
-            raise ValueError("`epochs` and `steps` are both set; a budget is one of them, the other must be null")
+            raise _refused("epochs", f"steps={self.steps} is set too; a budget is one of them, the other must be null")
         return self
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, device: str) -> str:
+        if not DEVICE.fullmatch(device):
+            raise ValueError("must be auto, cpu, cuda or cuda:INDEX")
+        return device
 
 
 class TeacherConfig(Frozen):
-    """The network whose outputs are distilled; trained on the train pool only, once per (data set, this config, seed)."""
+    """The network whose outputs are distilled; trained once per (data set, this config, seed), on the train pool."""
 
     name: str
     model: ModelConfig
@@ -111,9 +130,9 @@ class TeacherConfig(Frozen):
 class ParameterConfig(Frozen):
     """The range of one searched parameter: `choices`, or `low`/`high`; with neither, the range its spec gives."""
 
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
+    low: Number | None = None
+    high: Number | None = None
+    log: Flag = False
     step: PositiveFloat | None = None
     choices: tuple[str | bool | int | float, ...] | None = None
 
@@ -159,13 +178,13 @@ class ClusterConfig(Frozen):
     """Address of a running Ray cluster, or `auto`; null starts Ray on this machine."""
 
 
-ControlConfig = str | dict[str, tuple[float, ...]]
+ControlConfig = str | dict[str, tuple[Number, ...]]
 
 
 class SweepConfig(Frozen):
     """One sweep: everything `kdsearch sweep` needs, with paths made absolute."""
 
-    name: str
+    name: Annotated[str, Field(coerce_numbers_to_str=True)]
     seed: NonNegativeInt = 0
     storage: str
     ledger: str
@@ -192,15 +211,17 @@ class SweepConfig(Frozen):
     @field_validator("name")
     @classmethod
     def _safe_path_part(cls, name: str) -> str:
-        if not SAFE_NAME.fullmatch(name):
-            raise ValueError("a sweep's name is a path part: letters, digits, `.`, `_`, `-`, at most 100, the first a letter or digit")
+        if not SWEEP_NAME.fullmatch(name):
+            raise ValueError(
+                "must be a path part: letters, digits, `.`, `_`, `-`, at most 100, the first a letter or digit"
+            )
         return name
 
     @field_validator("sample_counts")
     @classmethod
     def _distinct_counts(cls, counts: tuple[int, ...]) -> tuple[int, ...]:
         if not counts:
-            raise ValueError("needs at least one sample count")
+            raise ValueError("must hold at least one sample count")
         if len(set(counts)) != len(counts):
-            raise ValueError("names a sample count twice")
+            raise ValueError("must not name a sample count twice")
         return tuple(sorted(counts))

@@ -1,0 +1,1 @@
+"""Hydra configuration: every key with its default and what it means."""

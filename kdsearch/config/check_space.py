@@ -1,0 +1,122 @@
+"""Checks of the search space against the specs of objectives and training keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kdsearch.config.schema import ParameterConfig
+from kdsearch.config.schema import SearchSpaceConfig
+from kdsearch.config.suggest import did_you_mean
+from kdsearch.config.suggest import one_of
+from kdsearch.errors import Problem
+from kdsearch.objectives.spec import ALPHA
+from kdsearch.objectives.spec import SPECS
+from kdsearch.objectives.spec import Parameter
+from kdsearch.recipe import TRAINING_PARAMETERS
+
+_PREFIX = "search_space.parameters"
+_DEFAULT_OBJECTIVES = ("kl",)
+
+
+def space_problems(config: SearchSpaceConfig) -> Iterable[Problem]:
+    """What is wrong with each searched parameter."""
+    if not config.parameters:
+        yield Problem(_PREFIX, {}, "must hold at least one parameter")
+    objectives = _objectives(config)
+    yield from _objective_problems(config)
+    by_name = _parameters()
+    for name, range_ in config.parameters.items():
+        key = f"{_PREFIX}.{name}"
+        if name == "objective":
+            continue
+        if name not in by_name:
+            known = ["objective", *by_name]
+            hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
+            yield Problem(key, _written(range_), f"unknown parameter{hint}")
+        elif not _applies(name, objectives):
+            allowed = f"applies to none of the searched objectives ({', '.join(objectives)}); leave it out with ~{key}"
+            yield Problem(key, _written(range_), allowed)
+        else:
+            yield from _range_problems(key, range_, by_name[name])
+
+
+def _parameters() -> dict[str, Parameter]:
+    """Every number that can be searched, by name."""
+    of_objectives = {parameter.name: parameter for spec in SPECS.values() for parameter in spec.parameters}
+    return {ALPHA.name: ALPHA, **of_objectives, **TRAINING_PARAMETERS}
+
+
+def _objectives(config: SearchSpaceConfig) -> tuple[str, ...]:
+    searched = config.parameters.get("objective")
+    if searched is None:
+        return _DEFAULT_OBJECTIVES
+    return tuple(SPECS) if searched.choices is None else tuple(str(choice) for choice in searched.choices)
+
+
+def _objective_problems(config: SearchSpaceConfig) -> Iterable[Problem]:
+    searched = config.parameters.get("objective")
+    if searched is None:
+        return
+    key = f"{_PREFIX}.objective"
+    if searched.low is not None or searched.high is not None or searched.log or searched.step is not None:
+        yield Problem(key, _written(searched), "is a name: it takes `choices` alone")
+    if searched.choices is not None:
+        yield from _choice_problems(f"{key}.choices", searched.choices)
+        for choice in searched.choices:
+            if choice not in SPECS:
+                yield Problem(f"{key}.choices", choice, one_of(choice, SPECS))
+
+
+def _applies(name: str, objectives: tuple[str, ...]) -> bool:
+    if name == ALPHA.name or name in TRAINING_PARAMETERS:
+        return True
+    return any(parameter.name == name for o in objectives if o in SPECS for parameter in SPECS[o].parameters)
+
+
+def _range_problems(key: str, range_: ParameterConfig, spec: Parameter) -> Iterable[Problem]:
+    if range_.choices is not None:
+        yield from _number_choice_problems(key, range_, spec)
+        return
+    low = spec.low if range_.low is None else range_.low
+    high = spec.high if range_.high is None else range_.high
+    yield from _bound_problems(key, range_, spec)
+    if low >= high:
+        yield Problem(f"{key}.low", low, f"must be < high, which is {high:g}")
+    if range_.log and low <= 0:
+        yield Problem(f"{key}.low", low, "must be > 0, because log=true")
+    if range_.step is not None and range_.log:
+        yield Problem(f"{key}.step", range_.step, "must be null, because log=true")
+    if range_.step is not None and range_.step > high - low > 0:
+        yield Problem(f"{key}.step", range_.step, f"must be <= high - low, which is {high - low:g}")
+
+
+def _bound_problems(key: str, range_: ParameterConfig, spec: Parameter) -> Iterable[Problem]:
+    for end, value in (("low", range_.low), ("high", range_.high)):
+        reason = None if value is None else spec.problem(value)
+        if reason is not None:
+            yield Problem(f"{key}.{end}", value, reason)
+
+
+def _number_choice_problems(key: str, range_: ParameterConfig, spec: Parameter) -> Iterable[Problem]:
+    choices = range_.choices or ()
+    yield from _choice_problems(f"{key}.choices", choices)
+    if range_.low is not None or range_.high is not None:
+        allowed = f"is set beside low/high; use one of them: null the others with {key}.low=null {key}.high=null"
+        yield Problem(f"{key}.choices", choices, allowed)
+    for choice in choices:
+        if isinstance(choice, bool) or not isinstance(choice, int | float):
+            yield Problem(f"{key}.choices", choice, f"must be a number {spec.allowed}")
+        elif (reason := spec.problem(choice)) is not None:
+            yield Problem(f"{key}.choices", choice, reason)
+
+
+def _choice_problems(key: str, choices: tuple[str | bool | int | float, ...]) -> Iterable[Problem]:
+    if not choices:
+        yield Problem(key, choices, "must hold at least one choice")
+    if len(set(choices)) != len(choices):
+        yield Problem(key, choices, "must not name a choice twice")
+
+
+def _written(range_: ParameterConfig) -> dict[str, object]:
+    """The keys of a range that were given."""
+    return range_.model_dump(exclude_unset=True, exclude_none=True)

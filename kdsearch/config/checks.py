@@ -1,0 +1,114 @@
+"""Checks of a typed configuration that need more than one key or the outside world. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kdsearch.config.check_locations import location_problems
+from kdsearch.config.check_machine import machine_problems
+from kdsearch.config.check_space import space_problems
+from kdsearch.config.schema import DatasetConfig
+from kdsearch.config.schema import ModelConfig
+from kdsearch.config.schema import SweepConfig
+from kdsearch.config.suggest import one_of
+from kdsearch.errors import InputError
+from kdsearch.errors import Problem
+
+
+def check(config: SweepConfig) -> list[Problem]:
+    """Everything that is wrong with `config` beyond its types."""
+    return [
+        *space_problems(config.search_space),
+        *_control_problems(config),
+        *_model_problems("student", config.student),
+        *_model_problems("teacher.model", config.teacher.model),
+        *_data_problems(config),
+        *location_problems(config),
+        *machine_problems(config),
+    ]
+
+
+def _control_problems(config: SweepConfig) -> Iterable[Problem]:
+    from kdsearch.search.plan import CONTROLS
+
+    seen: set[str] = set()
+    for index, entry in enumerate(config.controls):
+        key = f"controls[{index}]"
+        names = [entry] if isinstance(entry, str) else list(entry)
+        if len(names) != 1:
+            yield Problem(
+                key, entry, "must be a name, or one name with its values, such as {label_smoothing:[0.05,0.1]}"
+            )
+        for name in names:
+            if name not in CONTROLS:
+                yield Problem(key, name, one_of(name, CONTROLS))
+            if name in seen:
+                yield Problem(key, name, "must not be named twice")
+        seen.update(names)
+        if not isinstance(entry, str):
+            yield from _control_value_problems(key, entry)
+
+
+def _control_value_problems(key: str, entry: dict[str, tuple[float, ...]]) -> Iterable[Problem]:
+    for name, values in entry.items():
+        if name != "label_smoothing":
+            yield Problem(key, entry, f"{name} takes no values; only label_smoothing does")
+        elif not values or len(set(values)) != len(values):
+            yield Problem(key, entry, "must list distinct values, at least one")
+        yield from (Problem(f"{key}.{name}", value, "must be >= 0 and < 1") for value in values if not 0 <= value < 1)
+
+
+def _model_problems(key: str, config: ModelConfig) -> Iterable[Problem]:
+    from kdsearch.models import MODELS
+
+    if config.target is not None:
+        yield from _target_problems(f"{key}._target_", config.target)
+    elif config.name not in MODELS:
+        yield Problem(f"{key}.name", config.name, f"{one_of(config.name, MODELS)}, or have a `{key}._target_`")
+
+
+def _target_problems(key: str, target: str) -> list[Problem]:
+    from kdsearch.imports import import_target
+
+    try:
+        import_target(key, target)
+    except InputError as error:
+        return list(error.problems)
+    return []
+
+
+def _data_problems(config: SweepConfig) -> Iterable[Problem]:
+    wrong_dataset = list(_dataset_problems(config.dataset))
+    if wrong_dataset:
+        return wrong_dataset
+    from kdsearch.data import describe
+
+    try:
+        data = describe(config.dataset)
+    except InputError as error:
+        return error.problems
+    return _count_problems(config, data.pool_count, data.class_count)
+
+
+def _dataset_problems(config: DatasetConfig) -> Iterable[Problem]:
+    from kdsearch.data import DATASETS
+
+    if config.target is not None:
+        yield from _target_problems("dataset._target_", config.target)
+    elif config.name not in DATASETS:
+        yield Problem("dataset.name", config.name, f"{one_of(config.name, DATASETS)}, or have a `dataset._target_`")
+
+
+def _count_problems(config: SweepConfig, pool_count: int, class_count: int) -> Iterable[Problem]:
+    pool = f"the train pool of {config.dataset.name} holds {pool_count} samples"
+    for count in config.sample_counts:
+        if count > pool_count:
+            yield Problem("sample_counts", count, f"must be <= {pool_count}: {pool}")
+        if count < class_count and config.dataset.subset == "stratified":
+            allowed = f"must be >= {class_count}, one sample of each class, or dataset.subset=uniform"
+            yield Problem("sample_counts", count, allowed)
+    teacher_count = config.teacher.sample_count
+    if teacher_count is not None and teacher_count > pool_count:
+        yield Problem("teacher.sample_count", teacher_count, f"must be <= {pool_count}: {pool}")
+    if teacher_count is not None and teacher_count < class_count and config.dataset.subset == "stratified":
+        yield Problem("teacher.sample_count", teacher_count, f"must be >= {class_count}, one sample of each class")
