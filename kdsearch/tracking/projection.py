@@ -1,0 +1,193 @@
+"""What an MLflow run says about a ledger row: pure values, the same each time they are derived.
+
+Every time stamp comes from the ledger, so writing a projection twice writes nothing twice: MLflow's store ignores a
+metric point whose key, time stamp, value and step it has already.
+"""
+
+from __future__ import annotations
+
+import getpass
+import math
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from kdsearch.ledger.records import Point
+from kdsearch.ledger.records import SweepRecord
+from kdsearch.ledger.records import SweepState
+from kdsearch.ledger.records import TrialRecord
+from kdsearch.ledger.records import TrialState
+from kdsearch.tracking.color import sample_count_color
+
+UID = "kdsearch.uid"
+TRIAL = "kdsearch.trial"
+KIND = "kdsearch.kind"
+STOP = "kdsearch.stop"
+DUPLICATE = "kdsearch.duplicate"
+PARENT = "mlflow.parentRunId"
+COLOR = "mlflow.runColor"
+NOTE = "mlflow.note.content"
+PARENT_KIND = "sweep"
+
+TRIAL_STATUS = {
+    TrialState.WAITING: "SCHEDULED",
+    TrialState.RUNNING: "RUNNING",
+    TrialState.COMPLETE: "FINISHED",
+    TrialState.PRUNED: "KILLED",
+    TrialState.FAIL: "FAILED",
+}
+SWEEP_STATUS = {
+    SweepState.RUNNING: "RUNNING",
+    SweepState.INTERRUPTED: "KILLED",
+    SweepState.STOPPED: "KILLED",
+    SweepState.COMPLETE: "FINISHED",
+}
+_TAG_LIMIT = 8000
+_PARAM_LIMIT = 6000
+
+
+@dataclass(frozen=True)
+class MetricPoint:
+    key: str
+    value: float
+    time: int
+    """Milliseconds since 1970."""
+    step: int
+
+
+@dataclass(frozen=True)
+class Projection:
+    """One run: `tags` are known when it starts, `final_tags` when it ends."""
+
+    trial: str
+    name: str
+    status: str
+    start: int
+    end: int | None
+    tags: Mapping[str, str]
+    final_tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metrics: tuple[MetricPoint, ...]
+
+
+def project(
+    record: TrialRecord,
+    sweep: SweepRecord,
+    sample_counts: Sequence[int],
+    series: Sequence[Point] = (),
+    extra_metrics: Mapping[str, float] | None = None,
+) -> Projection:
+    """The run of a ledger row; `extra_metrics` join the final ones of a COMPLETE trial."""
+    finished = record.state.is_finished
+    metrics = [point for evaluation in series for point in _epoch_points(evaluation)] if finished else []
+    if record.state is TrialState.COMPLETE:
+        metrics += _final_points(record, extra_metrics or {})
+    start = _milliseconds(record.started or sweep.created)
+    return Projection(
+        trial=record.key,
+        name=f"n={record.sample_count} {record.label}",
+        status=TRIAL_STATUS[record.state],
+        start=start,
+        end=_milliseconds(record.ended) if finished and record.ended else (start if finished else None),
+        tags=_tags(record, sweep, sample_counts),
+        final_tags=_final_tags(record) if finished else {},
+        params=_params(record),
+        metrics=tuple(metrics),
+    )
+
+
+def sweep_tags(sweep: SweepRecord) -> dict[str, str]:
+    """The tags of the sweep's parent run."""
+    return {**_common_tags(sweep), KIND: PARENT_KIND}
+
+
+def rounded(key: str, value: float) -> float:
+    """As the UI should print it: 4 decimals for fractions and logarithms, else 6 significant digits."""
+    if any(word in key for word in ("accuracy", "gain", "log10_")):
+        return round(value, 4)
+    return float(f"{value:.6g}")
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _epoch_points(evaluation: Point) -> list[MetricPoint]:
+    return [
+        MetricPoint(f"epoch/{key}", rounded(key, value), evaluation.time, evaluation.epoch)
+        for key, value in evaluation.metrics.items()
+        if math.isfinite(value)
+    ]
+
+
+def _final_points(record: TrialRecord, extra_metrics: Mapping[str, float]) -> list[MetricPoint]:
+    values = {**record.metrics, "log10_sample_count": math.log10(record.sample_count)}
+    temperature = record.recipe.hyperparameters.get("temperature")
+    if temperature is not None and temperature > 0:
+        values["log10_temperature"] = math.log10(temperature)
+    values.update(extra_metrics)
+    time = _milliseconds(record.ended) if record.ended else 0
+    return [MetricPoint(key, rounded(key, value), time, 0) for key, value in values.items() if math.isfinite(value)]
+
+
+def _common_tags(sweep: SweepRecord) -> dict[str, str]:
+    return {
+        "kdsearch.sweep": sweep.name,
+        UID: sweep.uid,
+        "mlflow.source.name": "kdsearch",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": _user(),
+    }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an id without an account, as in many containers
+        return "unknown"
+
+
+def _tags(record: TrialRecord, sweep: SweepRecord, sample_counts: Sequence[int]) -> dict[str, str]:
+    tags = {
+        **_common_tags(sweep),
+        KIND: record.kind.value,
+        TRIAL: record.key,
+        "kdsearch.study": record.study,
+        COLOR: sample_count_color(record.sample_count, sample_counts),
+    }
+    if record.control:
+        tags["kdsearch.control"] = record.control
+    if record.confirms:
+        tags["kdsearch.confirms"] = record.confirms
+    return tags
+
+
+def _final_tags(record: TrialRecord) -> dict[str, str]:
+    if record.state is TrialState.COMPLETE:
+        return {STOP: "completed"}
+    if record.state is TrialState.PRUNED:
+        return {STOP: "pruned"}
+    reason = record.reason.value if record.reason else "error"
+    return {STOP: reason, NOTE: _note(reason, record.error)}
+
+
+def _note(reason: str, error: str | None) -> str:
+    if not error:
+        return reason
+    room = _TAG_LIMIT - len(reason) - 20
+    kept = error if len(error) <= room else "…" + error[-room:]  # the end of a traceback says what went wrong
+    return f"{reason}\n\n```\n{kept}\n```"
+
+
+def _params(record: TrialRecord) -> dict[str, str]:
+    params = {
+        **record.params,
+        **record.recipe.flat(),
+        "sample_count": record.sample_count,
+        "seed": record.seed,
+        "subset_seed": record.subset_seed,
+    }
+    if record.control:
+        params["control"] = record.control
+    return {key: str(value)[:_PARAM_LIMIT] for key, value in params.items()}

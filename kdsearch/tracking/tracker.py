@@ -1,0 +1,320 @@
+"""The one writer of a sweep's MLflow runs in an attempt: a thread that delivers projections of the ledger, in order."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+from kdsearch.config.secrets import mask_url
+from kdsearch.ledger.records import Point
+from kdsearch.ledger.records import SweepRecord
+from kdsearch.ledger.records import SweepState
+from kdsearch.ledger.records import TrialRecord
+from kdsearch.ledger.records import TrialState
+from kdsearch.tracking.backlog import Backlog
+from kdsearch.tracking.projection import NOTE
+from kdsearch.tracking.projection import SWEEP_STATUS
+from kdsearch.tracking.projection import Projection
+from kdsearch.tracking.projection import project
+from kdsearch.tracking.views import sweep_views
+from kdsearch.tracking.views import view_tags
+
+if TYPE_CHECKING:
+    from kdsearch.tracking.runs import SweepRuns
+
+LONGEST_PAUSE = 10.0
+"""Seconds between two tries while the server is away."""
+TRIES_OF_ONE_WRITE = 5
+"""A write that failed so often while the server answers other questions is given up."""
+_NOTE_LIMIT = 8000
+
+SeriesOf = Callable[[TrialRecord], Sequence[Point]]
+ExtraMetricsOf = Callable[[TrialRecord], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class _Started:
+    projection: Projection
+
+
+@dataclass(frozen=True)
+class _Interrupted:
+    projection: Projection
+
+
+@dataclass(frozen=True)
+class _Finished:
+    projection: Projection
+
+
+@dataclass(frozen=True)
+class _Reconcile:
+    records: tuple[TrialRecord, ...]
+    callbacks: int
+    """Which of the tracker's pairs of callbacks: a job may be pickled, they can't."""
+
+
+@dataclass(frozen=True)
+class _End:
+    status: str
+    time: int
+    tags: Mapping[str, str]
+    artifacts: Path | None
+
+
+class Tracker:
+    """Delivers a sweep's rows to MLflow from a thread of its own; no method but `finish` and `close` waits.
+
+    The thread retries what fails, in order, and never gives up on a server that is away. After `patience` seconds
+    without an answer `failure` says so, and the driver decides. A view or artifact that can't be written is a
+    warning. `on_warning` is called from the thread.
+    """
+
+    def __init__(
+        self,
+        tracking_uri: str,
+        experiment: str,
+        sweep: SweepRecord,
+        config: Mapping[str, Any],
+        on_warning: Callable[[str], None],
+        patience: float,
+        artifact_location: str | None = None,
+    ) -> None:
+        """`config` is the stored one (secrets as references). `artifact_location` is for a `tracking_uri` that is a
+        database, where MLflow would otherwise put artifacts into the working folder; None leaves it to the server.
+        """
+        self.failure: str | None = None
+        """Set once the server has been away for longer than `patience`."""
+        self.undelivered: list[str] = []
+        """Trials whose run the server refused to take; reconcile of the next attempt tries again."""
+        self._tracking_uri = tracking_uri
+        self._where = f"MLflow at {mask_url(tracking_uri)}"
+        self._experiment = experiment
+        self._artifact_location = artifact_location
+        self._sweep = sweep
+        self._config = config
+        self._sample_counts = tuple(config["sample_counts"])
+        self._on_warning = on_warning
+        self._patience = patience
+        self._backlog = Backlog()
+        self._callbacks: list[tuple[SeriesOf, ExtraMetricsOf]] = []
+        self._closed = threading.Event()
+        self._runs: SweepRuns | None = None
+        self._away_since: float | None = None
+        self._thread = threading.Thread(target=self._run, name="kdsearch-tracker", daemon=True)
+
+    def start(self) -> None:
+        """Return at once; the thread imports MLflow, finds or creates experiment and parent run, and begins."""
+        self._thread.start()
+
+    def trial_started(self, record: TrialRecord) -> None:
+        self._backlog.put(_Started(self._project(record)))
+
+    def trial_finished(
+        self, record: TrialRecord, series: Sequence[Point], extra_metrics: Mapping[str, float] | None = None
+    ) -> None:
+        """`record` is COMPLETE, PRUNED or FAIL; `extra_metrics` (`gain_over_labels`) join the final metrics."""
+        self._backlog.put(_Finished(self._project(record, series, extra_metrics)))
+
+    def trial_interrupted(self, record: TrialRecord) -> None:
+        """The trial waits for the next attempt: its run is SCHEDULED."""
+        self._backlog.put(_Interrupted(self._project(record)))
+
+    def reconcile(
+        self, records: Sequence[TrialRecord], series: SeriesOf, extra_metrics: ExtraMetricsOf = lambda record: {}
+    ) -> None:
+        """Make MLflow agree with the ledger's `records`: write what is missing, close what is open though finished,
+        remove duplicates and what the ledger does not know.
+
+        `series` and `extra_metrics` are called from the tracker's thread, for the trials that need writing only.
+        """
+        self._callbacks.append((series, extra_metrics))
+        self._backlog.put(_Reconcile(tuple(records), len(self._callbacks) - 1))
+
+    def finish(
+        self,
+        state: SweepState,
+        description: str,
+        artifacts: Path | None,
+        timeout: float,
+        too_many_failures: bool = False,
+    ) -> bool:
+        """Close the parent run and wait up to `timeout` seconds until all is delivered; whether it was.
+
+        `description` is Markdown, its first line the verdict; `artifacts` is a file or a folder.
+        """
+        status = "FAILED" if too_many_failures else SWEEP_STATUS[state]
+        tags = {
+            NOTE: description[:_NOTE_LIMIT],
+            "kdsearch.state": state.value,
+            "kdsearch.target": str(self._sweep.target),
+        }
+        self._backlog.put(_End(status, time.time_ns() // 1_000_000, tags, artifacts))
+        deadline = time.monotonic() + timeout
+        while not self._backlog.wait_empty(timeout=min(0.5, max(0.0, deadline - time.monotonic()))):
+            if time.monotonic() >= deadline or not self._thread.is_alive():
+                return False
+        return not self.undelivered
+
+    def close(self) -> None:
+        """Write nothing more (a request under way ends by itself)."""
+        self._closed.set()
+        self._backlog.wake()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(timeout=1.0)
+
+    def _project(
+        self, record: TrialRecord, series: Sequence[Point] = (), extra_metrics: Mapping[str, float] | None = None
+    ) -> Projection:
+        return project(record, self._sweep, self._sample_counts, series, extra_metrics)
+
+    def _run(self) -> None:
+        try:
+            if not self._insist(self._open, "the sweep's run"):
+                raise RuntimeError("the sweep's run could not be created")
+            self._decorate()
+            while not self._closed.is_set():
+                job = self._backlog.first(timeout=1.0)
+                if job is None:
+                    continue
+                self._insist(partial(self._do, job), _subject(job))
+                if not self._closed.is_set():
+                    self._backlog.pop()
+        except Exception as error:  # a bug of ours must end neither the sweep nor in silence
+            self.failure = f"writing to MLflow ended: {mask_url(str(error))}"
+            self._on_warning(self.failure)
+
+    def _open(self) -> None:
+        from kdsearch.tracking.runs import SweepRuns
+
+        self._runs = SweepRuns(self._tracking_uri, self._experiment, self._artifact_location, self._sweep)
+        self._runs.set_parent("RUNNING", None, {})
+
+    def _decorate(self) -> None:
+        """Config, views, and a link past MLflow's first page: nice to have."""
+        runs = self._opened()
+        metric = str(self._config["search"]["metric"])
+        views = sweep_views(self._sweep, metric, self._sample_counts)
+        tags = view_tags(views, int(self._sweep.created.timestamp() * 1000))
+        self._attempt(lambda: runs.log_text(_yaml(self._config), "sweep.yaml"), "the configuration")
+        self._attempt(lambda: runs.set_experiment_tags(tags), "the saved views")
+
+    def _do(self, job: object) -> None:
+        runs = self._opened()
+        match job:
+            case _Started(projection):
+                runs.open(projection)
+            case _Interrupted(projection):
+                runs.suspend(projection)
+            case _Finished(projection):
+                runs.finish(projection)
+            case _Reconcile(records, callbacks):
+                self._reconcile(records, *self._callbacks[callbacks])
+            case _End(status, moment, tags, artifacts):
+                if artifacts is not None:
+                    self._attempt(lambda: runs.log_files(artifacts), "the report")
+                runs.set_parent(status, moment, tags)
+
+    def _reconcile(self, records: Sequence[TrialRecord], series: SeriesOf, extra_metrics: ExtraMetricsOf) -> None:
+        runs = self._opened()
+        by_key = {record.key: record for record in records}
+        for trial in [trial for trial in runs.children if trial not in by_key]:
+            runs.remove_duplicates(trial, None, "not in the ledger")
+        for record in records:
+            projection = self._project(record)
+            known = runs.children.get(record.key, [])
+            if len(known) > 1:
+                keep = next((run for run in known if run.status == projection.status), known[0])
+                runs.remove_duplicates(record.key, keep, keep.id)
+            if record.state.is_finished:
+                if not known or known[0].status != projection.status:
+                    runs.finish(self._project(record, series(record), extra_metrics(record)))
+            elif record.state is TrialState.WAITING and record.attempts:
+                runs.suspend(projection)
+            color = projection.tags["mlflow.runColor"]
+            for run in runs.children.get(record.key, []):
+                if run.color != color:
+                    runs.recolor(run, color)
+
+    def _opened(self) -> SweepRuns:
+        assert self._runs is not None
+        return self._runs
+
+    def _attempt(self, write: Callable[[], None], what: str) -> None:
+        try:
+            write()
+        except Exception as error:
+            self._on_warning(f"MLflow: {what} could not be written: {_short(error)}")
+
+    def _insist(self, write: Callable[[], None], what: str) -> bool:
+        """Try until it is done; False when the server refused it or the tracker was closed."""
+        from kdsearch.tracking.runs import is_refusal
+
+        pause, tries = 0.25, 0
+        while not self._closed.is_set():
+            try:
+                write()
+            except Exception as error:
+                tries += 1
+                if is_refusal(error) or (
+                    tries >= TRIES_OF_ONE_WRITE and self._runs is not None and self._runs.is_alive()
+                ):
+                    self._give_up(what, error)
+                    return False
+                self._went_away(error)
+                self._closed.wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                self._came_back()
+                return True
+        return False
+
+    def _give_up(self, what: str, error: Exception) -> None:
+        self.undelivered.append(what)
+        if len(self.undelivered) == 1:
+            self._on_warning(f"MLflow does not take {what}: {_short(error)}. The ledger has it.")
+
+    def _went_away(self, error: Exception) -> None:
+        now = time.monotonic()
+        if self._away_since is None:
+            self._away_since = now
+            message = f"{self._where} does not answer; results are kept and written when it is back"
+            self._on_warning(f"{message} ({_short(error)})")
+        elif now - self._away_since > self._patience and self.failure is None:
+            self.failure = f"{self._where} was away for more than {self._patience:g} s ({_short(error)})"
+
+    def _came_back(self) -> None:
+        if self._away_since is None:
+            return
+        away = time.monotonic() - self._away_since
+        self._away_since = None
+        self._on_warning(f"MLflow is back after {away:.0f} s; {len(self._backlog)} writes are being delivered")
+
+
+def _subject(job: object) -> str:
+    match job:
+        case _Started(projection) | _Interrupted(projection) | _Finished(projection):
+            return projection.trial
+        case _Reconcile():
+            return "what earlier attempts left"
+        case _:
+            return "the end of the sweep"
+
+
+def _short(error: Exception) -> str:
+    text = mask_url(" ".join(str(error).split()))
+    return text if len(text) <= 200 else text[:199] + "…"
+
+
+def _yaml(config: Mapping[str, Any]) -> str:
+    import yaml
+
+    return yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
