@@ -10,6 +10,8 @@ import re
 from typing import Annotated
 from typing import Any
 from typing import Literal
+from typing import get_args
+from typing import get_origin
 
 from pydantic import BaseModel
 from pydantic import ConfigDict
@@ -225,3 +227,15 @@ class SweepConfig(Frozen):
         if len(set(counts)) != len(counts):
             raise ValueError("must not name a sample count twice")
         return tuple(sorted(counts))
+
+
+def allowed_names(key: str) -> tuple[str, ...]:
+    """The names that the value of a dotted key is one of; empty where anything else is allowed."""
+    model: Any = SweepConfig
+    annotation: Any = None
+    for part in key.split("."):
+        fields = getattr(model, "model_fields", {})
+        if part not in fields:
+            return ()
+        model = annotation = fields[part].annotation
+    return get_args(annotation) if get_origin(annotation) is Literal else ()

@@ -1,0 +1,32 @@
+# Needs Python >= 3.11, make and a network; everything else goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install sweep lint test services
+
+help:  ## show this
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(INSTALLED)  ## create .venv and install kdsearch with its pinned dependencies
+
+sweep: $(INSTALLED)  ## run the default sweep; ARGS='dataset=fashion_mnist' adds overrides
+	$(VENV)/bin/kdsearch sweep $(ARGS)
+
+lint: $(INSTALLED)  ## ruff and mypy
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+test: lint  ## lint, then the tests that need no services; ARGS='-k subsets' chooses
+	$(VENV)/bin/pytest -q $(ARGS)
+
+services: $(INSTALLED)  ## the tests that need services or system packages
+	$(VENV)/bin/pytest -q -m services $(ARGS)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "kdsearch needs Python 3.11 or later: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@

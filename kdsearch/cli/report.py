@@ -1,0 +1,32 @@
+"""`kdsearch report`.
+
+Writes report.html and report.json; by default into the sweep's folder in the storage.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from kdsearch.cli.arguments import CommandParser
+from kdsearch.cli.arguments import one_name
+from kdsearch.errors import ExitCode
+
+
+def configure(parser: CommandParser) -> None:
+    parser.add_words("NAME [storage=…] [ledger=…]")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder to write to")
+
+
+def run(options: argparse.Namespace) -> int:
+    from kdsearch.cli.lookup import find_ledger
+    from kdsearch.cli.lookup import find_sweep
+    from kdsearch.config.locations import is_s3
+    from kdsearch.report.report import write_report
+
+    name, overrides = one_name(options.words)
+    locations, ledger = find_ledger(overrides)
+    find_sweep(ledger, name)
+    inside = Path(f"report-{name}") if is_s3(locations.storage) else Path(locations.storage, "sweeps", name, "report")
+    print(write_report(ledger, name, options.output or inside))
+    return ExitCode.DONE

@@ -1,0 +1,39 @@
+"""What `sweep` and `resume` share: `--cfg`, `--dry-run`, and the start itself."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from kdsearch.cli.arguments import CommandParser
+from kdsearch.errors import ExitCode
+
+if TYPE_CHECKING:
+    from kdsearch.config.compose import Composed
+
+
+def add_start_options(parser: CommandParser) -> None:
+    parser.add_argument("--cfg", choices=["job"], help="print the composed configuration and stop")
+    parser.add_argument("--dry-run", action="store_true", help="print how many trials there would be, and stop")
+
+
+def print_config(composed: Composed) -> int:
+    """Print the stored form: references to secrets stay references."""
+    from omegaconf import OmegaConf
+
+    print(OmegaConf.to_yaml(composed.stored), end="")
+    return ExitCode.DONE
+
+
+def start(composed: Composed, options: argparse.Namespace) -> int:
+    """Run the sweep, or say what it would be."""
+    from rich.console import Console
+
+    if options.dry_run:
+        from kdsearch.cli.dry_run import plan_table
+
+        Console().print(plan_table(composed.config))
+        return ExitCode.DONE
+    from kdsearch.search import driver
+
+    return driver.run(composed, console=Console())
