@@ -61,7 +61,7 @@ def _run(command: str, arguments: Sequence[str]) -> int:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (`kdsearch list | head`); nothing more can be said, not even at exit.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return ExitCode.DONE
     except Exception:
         print(mask_url(traceback.format_exc()), file=sys.stderr, end="")

@@ -306,7 +306,7 @@ def _resolve_child(parent: Any, key: Any, path: Path, problems: dict[Path, Probl
     try:
         return _resolve_node(parent[key], path, problems)
     except OmegaConfBaseException as error:
-        reference = OmegaConf.to_container(parent, resolve=False)[key]  # type: ignore[index,call-overload]
+        reference = OmegaConf.to_container(parent, resolve=False)[key]  # type: ignore[index]
         problems[path] = Problem(dotted(path), reference, _unresolved(error))
         return None
 
