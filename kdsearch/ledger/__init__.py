@@ -1,10 +1,10 @@
 """The ledger: every sweep, study and trial, and who is at work on them."""
 
+from kdsearch.ledger.lease import Lease
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.ledger import StudyRow
 from kdsearch.ledger.ledger import TrialResult
 from kdsearch.ledger.ledger import open_ledger
-from kdsearch.ledger.lease import Lease
 from kdsearch.ledger.records import AttemptRecord
 from kdsearch.ledger.records import Kind
 from kdsearch.ledger.records import Point

@@ -159,8 +159,10 @@ def _take(ledger: Ledger, row: Row[Any], holder: Row[Any] | None) -> int | None:
     )
     with ledger.engine.begin() as connection:
         number = int(connection.execute(attempts).scalar_one()) + 1
-        taken = update(tables.sweep).where(unchanged).values(
-            holder=number, heartbeat=row.heartbeat + 1, state=SweepState.RUNNING.value, stop_requested=False
+        taken = (
+            update(tables.sweep)
+            .where(unchanged)
+            .values(holder=number, heartbeat=row.heartbeat + 1, state=SweepState.RUNNING.value, stop_requested=False)
         )
         if connection.execute(taken).rowcount != 1:
             return None

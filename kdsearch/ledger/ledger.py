@@ -20,6 +20,7 @@ from typing import Any
 
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
+from kdsearch.ledger.process import ProcessIdentity
 from kdsearch.ledger.records import AttemptRecord
 from kdsearch.ledger.records import Kind
 from kdsearch.ledger.records import Point
@@ -259,7 +260,9 @@ class Ledger:
         """The study's trials as Optuna sees them; not copies, so not to be changed."""
         return self.storage.get_all_trials(study.id, deepcopy=False)
 
-    def start_trial(self, study: StudyRow, spec: Mapping[str, Any], frozen: optuna.trial.FrozenTrial, attempt: int) -> TrialRecord:
+    def start_trial(
+        self, study: StudyRow, spec: Mapping[str, Any], frozen: optuna.trial.FrozenTrial, attempt: int
+    ) -> TrialRecord:
         """Write a new trial's row, RUNNING, in one commit: parameters and distributions of `frozen`, and our `spec`."""
         frozen.user_attrs = {SPEC_ATTR: dict(spec), ATTEMPTS_ATTR: [attempt]}
         trial_id = self.storage.create_new_trial(study.id, template_trial=frozen)
@@ -293,7 +296,9 @@ class Ledger:
     def report(self, study: StudyRow, number: int, step: int, value: float) -> None:
         self.storage.set_trial_intermediate_value(self._trial_id(study, number), step, value)
 
-    def finish_trial(self, sweep: str, study: StudyRow, number: int, result: TrialResult, series: Iterable[Point]) -> TrialRecord:
+    def finish_trial(
+        self, sweep: str, study: StudyRow, number: int, result: TrialResult, series: Iterable[Point]
+    ) -> TrialRecord:
         """Write how a trial ended. Idempotent: a trial that has ended keeps what it has."""
         trial_id = self._trial_id(study, number)
         trial = self.storage.get_trial(trial_id)
@@ -391,7 +396,7 @@ def _sweep_record(row: Row[Any], attempts: list[Row[Any]]) -> SweepRecord:
     return SweepRecord(
         name=row.name,
         uid=row.uid,
-        state=SweepState(row.state),
+        state=_state(row, attempts),
         config=json.loads(row.config),
         target=row.target,
         created=row.created.replace(tzinfo=UTC),
@@ -408,6 +413,17 @@ def _sweep_record(row: Row[Any], attempts: list[Row[Any]]) -> SweepRecord:
         ),
         teacher=json.loads(row.teacher),
     )
+
+
+def _state(row: Row[Any], attempts: list[Row[Any]]) -> SweepState:
+    """What the row says, unless its driver is gone without having said so."""
+    holder = next((a for a in attempts if a.number == row.holder), None)
+    if (
+        holder is not None
+        and ProcessIdentity(holder.host, holder.boot, holder.pid, holder.pid_started).is_provably_dead()
+    ):
+        return SweepState.INTERRUPTED
+    return SweepState(row.state)
 
 
 def _trial_record(study: StudyRow, trial: optuna.trial.FrozenTrial) -> TrialRecord:

@@ -102,6 +102,12 @@ def planned_target(config: SweepConfig) -> int:
     return started + len(config.sample_counts) * confirmations_per_count(config)
 
 
+def targets_by_count(config: SweepConfig) -> dict[int, int]:
+    """`planned_target` by sample count."""
+    per_count = planned_target(config) // len(config.sample_counts)
+    return dict.fromkeys(config.sample_counts, per_count)
+
+
 def confirmations_per_count(config: SweepConfig) -> int:
     if config.confirm.top_k == 0:
         return 0

@@ -32,7 +32,7 @@ def make_sampler(name: str, seed: int, study_seed: int) -> BaseSampler:
         case "random":
             return samplers.RandomSampler(seed=seed)
         case "gp":
-            return samplers.GPSampler(seed=seed)
+            return samplers.GPSampler(seed=seed, warn_independent_sampling=False)
         case "cmaes":
             return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
         case "qmc":

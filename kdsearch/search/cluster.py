@@ -1,0 +1,58 @@
+"""The Ray cluster an attempt runs on: one that is there, or one of its own on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+
+from kdsearch.config.schema import SweepConfig
+
+ENVIRONMENT = {
+    # Kept as the user set them, where they did.
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # Ctrl-C and SIGTERM are ours to handle: trials are checkpointed, not dropped.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # The ledger is the state; Tune's own snapshots would cost time that grows with the sweep, and are never read.
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+}
+
+
+@contextlib.contextmanager
+def ray_cluster(config: SweepConfig) -> Iterator[None]:
+    """Connect to `cluster.address`, or start Ray here and stop it at the end."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    ray.init(
+        address=config.cluster.address,
+        configure_logging=False,
+        logging_level=logging.ERROR,
+        log_to_driver=False,
+        include_dashboard=False if config.cluster.address is None else None,
+        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}}
+        if config.cluster.address is None
+        else None,
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def slots(config: SweepConfig) -> int:
+    """How many trials the cluster can train at once, as it stands."""
+    import ray
+
+    resources = ray.cluster_resources()
+    by_cpu = int(resources.get("CPU", 0) / config.resources.cpus_per_trial)
+    if config.resources.gpus_per_trial == 0:
+        return max(1, by_cpu)
+    return max(1, min(by_cpu, int(resources.get("GPU", 0) / config.resources.gpus_per_trial)))

@@ -1,0 +1,326 @@
+"""One attempt on a sweep, from the validated config to the leaderboard."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+from kdsearch.config.compatibility import check_compatible
+from kdsearch.config.compose import Composed
+from kdsearch.config.locations import sqlite_file
+from kdsearch.config.schema import SweepConfig
+from kdsearch.errors import ExitCode
+from kdsearch.ledger import Kind
+from kdsearch.ledger import Lease
+from kdsearch.ledger import Ledger
+from kdsearch.ledger import Point
+from kdsearch.ledger import SweepRecord
+from kdsearch.ledger import SweepState
+from kdsearch.ledger import TrialRecord
+from kdsearch.ledger import TrialState
+from kdsearch.ledger import open_ledger
+from kdsearch.progress import Phase
+from kdsearch.progress import Progress
+from kdsearch.progress import Tally
+from kdsearch.progress import make_progress
+from kdsearch.report.comparison import is_labels_only
+from kdsearch.search.attempt import Attempt
+from kdsearch.search.interrupt import Interrupts
+from kdsearch.search.interrupt import handle_interrupts
+from kdsearch.search.plan import planned_target
+from kdsearch.search.plan import targets_by_count
+from kdsearch.search.quiet import output_to_log
+from kdsearch.storage import open_storage
+from kdsearch.tracking import Tracker
+
+if TYPE_CHECKING:
+    from ray.actor import ActorHandle
+    from rich.console import Console
+
+CHECKPOINT_SECONDS = 60.0
+TRACKER_SECONDS = 120.0
+"""How long the end of an attempt waits for MLflow to take what is left."""
+STOP_REQUESTED = "stop requested"
+OUT_OF_TIME = "time budget used up"
+
+
+@dataclass(frozen=True)
+class End:
+    """How an attempt ended: the sweep's state after it, the reason as `status` shows it, the command's exit code."""
+
+    state: SweepState
+    outcome: str
+    exit_code: ExitCode
+
+
+def run(composed: Composed, *, console: Console, extend: bool = False) -> ExitCode:
+    """Start the sweep, or go on with it up to its target; `extend` (of `resume`) allows more trials to be asked for.
+
+    Raises:
+        InputError: the sweep exists and its config disagrees.
+        DriverAtWorkError: another driver is at work on it.
+    """
+    config = composed.config
+    check_stored(composed, extend=extend)
+    path = sqlite_file(config.ledger)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    ledger = open_ledger(config.ledger, create=True)
+    try:
+        ledger.create_sweep(config.name, composed.stored, planned_target(config))
+        lease = Lease.acquire(ledger, config.name, console.print)
+        ledger.update_sweep(config.name, config=composed.stored, target=planned_target(config))
+        _write_config(config, composed.stored)
+        with output_to_log(log_file(config, lease.number), console):
+            return _Driver(config, composed.stored, ledger, lease, console).run()
+    finally:
+        ledger.close()
+
+
+def check_stored(composed: Composed, *, extend: bool) -> None:
+    """Refuse a config that disagrees with the sweep's stored one; nothing is created."""
+    config = composed.config
+    path = sqlite_file(config.ledger)
+    if path is not None and not path.exists():
+        return
+    ledger = open_ledger(config.ledger, create=path is None)
+    try:
+        sweep = ledger.sweep(config.name)
+    finally:
+        ledger.close()
+    if sweep is not None:
+        check_compatible(sweep.config, composed.stored, extend=extend)
+
+
+def log_file(config: SweepConfig, attempt: int) -> Path:
+    """The attempt's log: beside the sweep, or in the temporary folder where the storage is not a local one."""
+    local = open_storage(config.storage).local_path
+    folder = local / "sweeps" / config.name if local else Path(tempfile.gettempdir()) / "kdsearch" / config.name
+    return folder / "logs" / f"attempt-{attempt}.log"
+
+
+def _write_config(config: SweepConfig, stored: dict[str, Any]) -> None:
+    import yaml
+
+    text = yaml.safe_dump(stored, sort_keys=False, allow_unicode=True)
+    open_storage(config.storage).write(f"sweeps/{config.name}/config.yaml", text.encode())
+
+
+class _Driver:
+    """The attempt's parts, and the order in which they work."""
+
+    def __init__(
+        self, config: SweepConfig, stored: dict[str, Any], ledger: Ledger, lease: Lease, console: Console
+    ) -> None:
+        sweep = ledger.sweep(config.name)
+        assert sweep is not None
+        self._config = config
+        self._ledger = ledger
+        self._lease = lease
+        self._console = console
+        self._progress = make_progress(console)
+        self._screen = _Screen(self._progress, Tally(targets_by_count(config), config.search.metric))
+        self._tracker = Tracker(
+            config.mlflow.tracking_uri or "",
+            config.mlflow.experiment or config.name,
+            sweep,
+            stored,
+            self._progress.note,
+            config.mlflow.patience,
+            _artifact_location(config),
+        )
+        self._gains = _Gains()
+        observers = (_TrackerObserver(self._tracker, self._gains), self._screen)
+        self._attempt = Attempt(ledger, config, lease.number, observers)
+        self._seconds_used = seconds_used(sweep)
+
+    def run(self) -> ExitCode:
+        from kdsearch.search.conclusion import conclude
+
+        end = End(SweepState.INTERRUPTED, "error", ExitCode.TOO_MANY_FAILURES)
+        self._lease.keep(self._attempt.stop, lambda: self._attempt.stop(STOP_REQUESTED))
+        try:
+            with self._progress:
+                self._attempt.open(self._seconds_used)
+                self._take_stock()
+                if not self._attempt.is_finished:
+                    self._tracker.start()
+                    self._tracker.reconcile(
+                        self._attempt.records, lambda record: self._ledger.series(record.key), self._gains.of
+                    )
+                    end = self._search()
+                else:
+                    end = self._end(None)
+        except BaseException as error:
+            end = End(SweepState.INTERRUPTED, f"error: {type(error).__name__}: {error}"[:1000], end.exit_code)
+            raise
+        finally:
+            self._attempt.suspend_all()
+            self._ledger.update_sweep(self._config.name, target=self._attempt.target)
+            self._lease.release(end.state, end.outcome)
+        conclude(self._ledger, self._config, self._tracker, end, self._console)
+        return end.exit_code
+
+    def _take_stock(self) -> None:
+        for record in self._attempt.records:
+            self._gains.add(record)
+            self._screen.tally.update(record)
+
+    def _search(self) -> End:
+        """Ray, teacher, trials."""
+        from kdsearch.search.board import start_board
+        from kdsearch.search.cluster import ray_cluster
+        from kdsearch.search.cluster import slots
+        from kdsearch.search.prepare import prepare
+        from kdsearch.search.tuning import run_tuner
+        from kdsearch.search.worker import WorkerContext
+
+        config = self._config
+        self._screen.enter(Phase.STARTING)
+        with ray_cluster(config):
+            board = start_board()
+
+            def stop_in_good_order() -> None:
+                self._attempt.stop("interrupted")
+                board.stop.remote()
+
+            with handle_interrupts(stop_in_good_order) as interrupts:
+                self._screen.enter(Phase.TEACHER)
+                prepared = prepare(config)
+                self._ledger.update_sweep(config.name, teacher=prepared.teacher)
+                context = WorkerContext(
+                    sweep=config.name,
+                    storage=config.storage,
+                    student=config.student,
+                    training=config.training,
+                    metric=config.search.metric,
+                    threads=max(1, int(config.resources.cpus_per_trial)),
+                    gpus=config.resources.gpus_per_trial,
+                    checkpoint_seconds=CHECKPOINT_SECONDS,
+                    data=prepared.data,
+                    test=prepared.test,
+                    board=board,
+                )
+                self._screen.enter(Phase.SEARCHING)
+                limit = config.resources.max_concurrent
+                # One more than there is room for, so that a worker that is done finds its next trial waiting.
+                concurrent = slots(config) + 1 if limit == "auto" else limit
+                pulse = _Pulse(self._attempt, self._tracker, self._screen, board)
+                run_tuner(self._attempt, context, config.resources, concurrent=concurrent, on_step=pulse)
+                return self._end(interrupts)
+
+    def _end(self, interrupts: Interrupts | None) -> End:
+        reason = self._attempt.stop_reason
+        if interrupts is not None and interrupts.received is not None:
+            assert interrupts.exit_code is not None
+            return End(SweepState.INTERRUPTED, f"interrupted by {interrupts.received.name}", interrupts.exit_code)
+        if self._attempt.is_complete:
+            return End(SweepState.COMPLETE, "complete", ExitCode.DONE)
+        if reason == STOP_REQUESTED:
+            return End(SweepState.STOPPED, reason, ExitCode.DONE)
+        if reason is None:
+            return End(SweepState.STOPPED, OUT_OF_TIME, ExitCode.DONE)
+        return End(SweepState.STOPPED, reason, ExitCode.TOO_MANY_FAILURES)
+
+
+class _Screen:
+    """Follows the trials for the progress view."""
+
+    def __init__(self, progress: Progress, tally: Tally) -> None:
+        self.tally = tally
+        self._progress = progress
+        self._began = time.monotonic()
+        self._phase = Phase.STARTING
+
+    def enter(self, phase: Phase) -> None:
+        self._phase = phase
+        self.show()
+
+    def show(self) -> None:
+        self._progress.update(self.tally.snapshot(self._phase, time.monotonic() - self._began))
+
+    def trial_started(self, record: TrialRecord) -> None:
+        if record.kind is Kind.CONFIRM and self._phase is Phase.SEARCHING:
+            self._phase = Phase.CONFIRMING
+        self._take(record)
+
+    def trial_finished(self, record: TrialRecord, series: Sequence[Point]) -> None:
+        self._take(record)
+
+    def trial_suspended(self, record: TrialRecord) -> None:
+        self._take(record)
+
+    def _take(self, record: TrialRecord) -> None:
+        self.tally.update(record)
+        self.show()
+
+
+class _Gains:
+    """What each trial gains over training on labels alone, at the same sample count and on the validation split."""
+
+    def __init__(self) -> None:
+        self._labels: dict[int, float] = {}
+
+    def add(self, record: TrialRecord) -> None:
+        if record.kind is Kind.CONTROL and record.state is TrialState.COMPLETE and is_labels_only(record):
+            value = record.metrics["val_accuracy"]
+            self._labels[record.sample_count] = max(value, self._labels.get(record.sample_count, 0.0))
+
+    def of(self, record: TrialRecord) -> dict[str, float]:
+        labels = self._labels.get(record.sample_count)
+        if labels is None or record.kind is Kind.CONFIRM or "val_accuracy" not in record.metrics:
+            return {}
+        return {"gain_over_labels": record.metrics["val_accuracy"] - labels}
+
+
+class _TrackerObserver:
+    """Hands the trials to the tracker."""
+
+    def __init__(self, tracker: Tracker, gains: _Gains) -> None:
+        self._tracker = tracker
+        self._gains = gains
+
+    def trial_started(self, record: TrialRecord) -> None:
+        self._tracker.trial_started(record)
+
+    def trial_finished(self, record: TrialRecord, series: Sequence[Point]) -> None:
+        self._gains.add(record)
+        self._tracker.trial_finished(record, series, self._gains.of(record))
+
+    def trial_suspended(self, record: TrialRecord) -> None:
+        self._tracker.trial_interrupted(record)
+
+
+class _Pulse:
+    """What is looked at several times a second while trials run."""
+
+    def __init__(self, attempt: Attempt, tracker: Tracker, screen: _Screen, board: ActorHandle[Any]) -> None:
+        self._attempt = attempt
+        self._tracker = tracker
+        self._screen = screen
+        self._board = board
+        self._told = False
+
+    def __call__(self) -> None:
+        if self._tracker.failure is not None:
+            self._attempt.stop(self._tracker.failure)
+        if self._attempt.stop_reason is not None and not self._told:
+            self._told = True
+            self._board.stop.remote()
+            self._screen.enter(Phase.STOPPING)
+
+
+def seconds_used(sweep: SweepRecord) -> float:
+    """How long the finished attempts of a sweep took, together."""
+    return sum((a.ended - a.started).total_seconds() for a in sweep.attempts if a.ended is not None)
+
+
+def _artifact_location(config: SweepConfig) -> str | None:
+    """A folder beside the database that MLflow is tracked in; a server decides for itself."""
+    path = sqlite_file(config.mlflow.tracking_uri or "")
+    return str(path.parent / "mlflow-artifacts") if path else None

@@ -1,0 +1,260 @@
+"""What runs in a worker process: one pack of trials, from its first step (or its checkpoint) to its outcome."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from typing import Any
+
+from kdsearch.config.schema import ModelConfig
+from kdsearch.config.schema import TrainingConfig
+from kdsearch.ledger.ledger import TrialResult
+from kdsearch.ledger.records import Point
+from kdsearch.ledger.records import Reason
+from kdsearch.ledger.records import TrialState
+from kdsearch.search.checkpoints import CheckpointStore
+from kdsearch.search.pack import Judgement
+from kdsearch.search.pack import Outcome
+from kdsearch.search.pack import Pack
+from kdsearch.search.pack import Slot
+from kdsearch.search.pack import encode_message
+from kdsearch.search.pack import failed
+from kdsearch.search.strategy import DECISION_STEPS
+from kdsearch.seeds import derive_seed
+from kdsearch.storage import open_storage
+
+if TYPE_CHECKING:
+    import torch
+    from ray import ObjectRef
+    from ray.actor import ActorHandle
+
+    from kdsearch.distiller import Distiller
+    from kdsearch.distiller import EvaluationSet
+    from kdsearch.distiller import TrainingSet
+    from kdsearch.search.prepare import SearchData
+    from kdsearch.search.prepare import TestData
+
+STOP_POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class WorkerContext:
+    """What every trial of an attempt shares; travels to each worker once, the data through Ray's object store."""
+
+    sweep: str
+    storage: str
+    student: ModelConfig
+    training: TrainingConfig
+    metric: str
+    threads: int
+    gpus: float
+    checkpoint_seconds: float
+    data: ObjectRef[SearchData]
+    test: ObjectRef[TestData]
+    board: ActorHandle[Any]
+
+
+def run_pack(config: dict[str, Any], context: WorkerContext) -> None:
+    """The function that Ray Tune calls: train every slot of the pack and report how each ended."""
+    import torch
+    from ray import tune
+
+    torch.set_num_threads(context.threads)
+    pack = Pack.decode(config["pack"])
+    for slot in pack.slots:
+        tune.report({"message": encode_message([SlotRun(slot, pack.attempt, context).run()])})
+
+
+class SlotRun:
+    """One trial in a worker: its replicates advance in lock-step from one evaluation to the next."""
+
+    def __init__(self, slot: Slot, attempt: int, context: WorkerContext) -> None:
+        self._slot = slot
+        self._context = context
+        self._checkpoints = CheckpointStore(open_storage(context.storage), context.sweep, attempt)
+        self._next_checkpoint = time.monotonic() + context.checkpoint_seconds
+        self._stopping = _StopPoll(context.board)
+        self._distillers: list[Distiller] = []
+
+    def run(self) -> Outcome:
+        """Train, and say how it ended. What the trial's own code raises is its failure, not the worker's."""
+        from kdsearch.distiller import NonFiniteLossError
+
+        try:
+            outcome = self._train()
+        except NonFiniteLossError as error:
+            outcome = self._outcome(failed(Reason.NON_FINITE, str(error)))
+        except Exception as error:
+            reason = Reason.OUT_OF_MEMORY if _is_out_of_memory(error) else Reason.USER_CODE
+            outcome = self._outcome(failed(reason, traceback.format_exc()))
+        if outcome.result is not None:
+            self._checkpoints.remove(self._slot.key)
+        return outcome
+
+    def _train(self) -> Outcome:
+        from kdsearch.distiller import new_distiller
+
+        context, slot = self._context, self._slot
+        device = _device(context.training.device, context.gpus)
+        training_set, validation_set = _sets(context.data, slot.sample_count, slot.subset_seed, device)
+        self._distillers = [
+            new_distiller(context.student, slot.recipe, context.training, training_set, seed=seed, device=device)
+            for seed in self._seeds()
+        ]
+        self._restore()
+        steps = self._distillers[0].evaluation_steps
+        decisions = _decisions(steps) if slot.judged else {}
+        for step in steps:
+            for distiller in self._distillers:
+                if not self._advance(distiller, step):
+                    self._save()
+                    return self._outcome(None)
+                if not (distiller.step > step or (distiller.step == step and distiller.is_evaluated)):
+                    distiller.evaluate(validation_set)
+            if step in decisions and self._is_pruned(decisions[step], step):
+                return self._outcome(TrialResult(TrialState.PRUNED, self._value(step), self._metrics()))
+        return self._outcome(TrialResult(TrialState.COMPLETE, self._value(steps[-1]), self._final_metrics(device)))
+
+    def _seeds(self) -> list[int]:
+        slot = self._slot
+        return [slot.seed if r == 0 else derive_seed(slot.seed, "replicate", r) for r in range(slot.replicates)]
+
+    def _advance(self, distiller: Distiller, step: int) -> bool:
+        """Train up to `step`, checkpointing when it is time; False when the sweep is stopping first."""
+        while distiller.step < step:
+            distiller.advance(step, self._must_pause)
+            if self._stopping():
+                return distiller.step >= step
+            if self._must_checkpoint():
+                self._save()
+        return True
+
+    def _must_pause(self) -> bool:
+        return self._stopping() or self._must_checkpoint()
+
+    def _must_checkpoint(self) -> bool:
+        return time.monotonic() > self._next_checkpoint
+
+    def _save(self) -> None:
+        state = {"replicates": [distiller.state_dict() for distiller in self._distillers]}
+        self._checkpoints.save(self._slot.key, self._distillers[0].step, state)
+        self._next_checkpoint = time.monotonic() + self._context.checkpoint_seconds
+
+    def _restore(self) -> None:
+        state = self._checkpoints.load(self._slot.key)
+        if state is not None:
+            for distiller, saved in zip(self._distillers, state["replicates"], strict=True):
+                distiller.load_state_dict(saved)
+
+    def _is_pruned(self, decision: int, step: int) -> bool:
+        import ray
+        from ray import tune
+
+        judgement = Judgement(self._slot.key, decision, self._value(step))
+        tune.report({"message": encode_message([judgement])})
+        return bool(ray.get(self._context.board.take_verdict.remote(judgement.key, decision)))
+
+    def _value(self, step: int) -> float:
+        """The search metric at the evaluation after `step`."""
+        index = self._distillers[0].evaluation_steps.index(step)
+        return self._series()[index].metrics[self._context.metric]
+
+    def _series(self) -> list[Point]:
+        """One point per evaluation, each the mean over the replicates."""
+        return [_mean_point(points) for points in zip(*(d.series for d in self._distillers), strict=False)]
+
+    def _metrics(self) -> dict[str, float]:
+        return dict(self._series()[-1].metrics)
+
+    def _final_metrics(self, device: torch.device) -> dict[str, float]:
+        from kdsearch.distiller import evaluate
+
+        metrics = self._metrics()
+        if self._slot.on_test:
+            scores = evaluate(self._distillers[0].model, _test_set(self._context.test, device))
+            metrics |= {f"test_{name}": value for name, value in scores.items()}
+        return metrics
+
+    def _outcome(self, result: TrialResult | None) -> Outcome:
+        return Outcome(self._slot.key, result, tuple(self._series()) if self._distillers else ())
+
+
+class _StopPoll:
+    """Whether the sweep is stopping; asks the board at most once a second."""
+
+    def __init__(self, board: ActorHandle[Any]) -> None:
+        self._board = board
+        self._next = 0.0
+        self._stopping = False
+
+    def __call__(self) -> bool:
+        if not self._stopping and time.monotonic() >= self._next:
+            import ray
+
+            self._stopping = bool(ray.get(self._board.stopping.remote()))
+            self._next = time.monotonic() + STOP_POLL_SECONDS
+        return self._stopping
+
+
+def _decisions(steps: list[int]) -> dict[int, int]:
+    """Evaluation step → decision step, for the first evaluation after each of the shares in DECISION_STEPS."""
+    total = steps[-1]
+    decisions: dict[int, int] = {}
+    for share, decision in DECISION_STEPS.items():
+        step = next(step for step in steps if step >= share * total)
+        if step < total:
+            decisions[step] = decision
+    return decisions
+
+
+def _mean_point(points: tuple[Point, ...]) -> Point:
+    first = points[0]
+    if len(points) == 1:
+        return first
+    names = first.metrics.keys()
+    means = {name: sum(point.metrics[name] for point in points) / len(points) for name in names}
+    return Point(first.epoch, first.time, means)
+
+
+def _device(wanted: str, gpus: float) -> torch.device:
+    import torch
+
+    if wanted == "auto":
+        wanted = "cuda" if gpus > 0 and torch.cuda.is_available() else "cpu"
+    return torch.device(wanted)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    import torch
+
+    return isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)
+
+
+# A worker keeps what it made for one trial for the next: the same subset is asked for by every trial of a study.
+
+
+@lru_cache(maxsize=16)
+def _sets(
+    data: ObjectRef[SearchData], sample_count: int, subset_seed: int, device: torch.device
+) -> tuple[TrainingSet, EvaluationSet]:
+    return _fetch(data).training_set(sample_count, subset_seed).to(device), _validation_set(data, device)
+
+
+@lru_cache(maxsize=2)
+def _validation_set(data: ObjectRef[SearchData], device: torch.device) -> EvaluationSet:
+    return _fetch(data).validation_set().to(device)
+
+
+@lru_cache(maxsize=2)
+def _test_set(test: ObjectRef[TestData], device: torch.device) -> EvaluationSet:
+    return _fetch(test).evaluation_set().to(device)
+
+
+@lru_cache(maxsize=4)
+def _fetch(ref: ObjectRef[Any]) -> Any:
+    import ray
+
+    return ray.get(ref)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from kdsearch.errors import DriverAtWorkError
+from kdsearch.ledger import Lease
+from kdsearch.ledger import Ledger
+from kdsearch.ledger import SweepState
+from kdsearch.ledger import lease as lease_module
+from kdsearch.ledger import open_ledger
+from kdsearch.ledger import tables
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.db", create=True)
+    ledger.create_sweep("digits", {}, 10)
+    return ledger
+
+
+def take_in_another_process(tmp_path: Path, then: str) -> subprocess.Popen[str]:
+    code = (
+        "import os, sys, time\n"
+        "from kdsearch.ledger import Lease, open_ledger\n"
+        f"lease = Lease.acquire(open_ledger('sqlite:///{tmp_path}/ledger.db'), 'digits')\n"
+        "print(lease.number, flush=True)\n" + then
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "1"
+    return process
+
+
+def test_attempts_are_numbered_and_their_ends_kept(ledger: Ledger) -> None:
+    Lease.acquire(ledger, "digits").release(SweepState.INTERRUPTED, "interrupted by SIGINT")
+    second = Lease.acquire(ledger, "digits")
+    sweep = ledger.sweep("digits")
+    assert sweep is not None
+    assert sweep.state is SweepState.RUNNING
+    assert [(a.number, a.outcome) for a in sweep.attempts] == [(1, "interrupted by SIGINT"), (2, None)]
+    second.release(SweepState.COMPLETE, "complete")
+    sweep = ledger.sweep("digits")
+    assert sweep is not None and sweep.state is SweepState.COMPLETE
+
+
+def test_a_living_driver_is_not_disturbed(tmp_path: Path, ledger: Ledger) -> None:
+    holder = take_in_another_process(tmp_path, "lease.keep(print, print)\nsys.stdin.readline()\ntime.sleep(600)\n")
+    try:
+        with pytest.raises(DriverAtWorkError, match=f"process {holder.pid} on .*, attempt 1, since "):
+            Lease.acquire(ledger, "digits")
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def test_a_dead_drivers_lease_is_taken_at_once(tmp_path: Path, ledger: Ledger) -> None:
+    holder = take_in_another_process(tmp_path, "os._exit(9)\n")
+    holder.wait()
+    waited: list[str] = []
+    assert Lease.acquire(ledger, "digits", waited.append).number == 2
+    assert waited == []
+    sweep = ledger.sweep("digits")
+    assert sweep is not None and sweep.attempts[0].outcome == "died"
+
+
+def test_a_sweep_whose_driver_was_killed_reads_as_interrupted(tmp_path: Path, ledger: Ledger) -> None:
+    take_in_another_process(tmp_path, "os._exit(9)\n").wait()
+    sweep = ledger.sweep("digits")
+    assert sweep is not None and sweep.state is SweepState.INTERRUPTED
+
+
+def test_a_silent_lease_of_another_host_is_taken_when_stale(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "STALE_AFTER", 1.0)
+    Lease.acquire(ledger, "digits")
+    with ledger.engine.begin() as connection:
+        connection.execute(update(tables.attempt).values(host="elsewhere"))
+    waited: list[str] = []
+    assert Lease.acquire(ledger, "digits", waited.append).number == 2
+    assert len(waited) == 1 and "elsewhere" in waited[0]
+
+
+def test_of_two_drivers_in_the_same_instant_one_wins(tmp_path: Path, ledger: Ledger) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    ledgers = [open_ledger(url) for _ in range(8)]
+    start = threading.Barrier(len(ledgers))
+    numbers: list[int | None] = []
+
+    def race(own: Ledger) -> None:
+        with own.engine.connect() as connection:
+            row = connection.execute(tables.sweep.select()).one()
+        start.wait()
+        numbers.append(lease_module._take(own, row, None))
+
+    threads = [threading.Thread(target=race, args=(own,)) for own in ledgers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(numbers, key=lambda number: number is None) == [1] + [None] * 7
+
+
+def test_a_lost_lease_is_noticed(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "HEARTBEAT_EVERY", 0.05)
+    lease = Lease.acquire(ledger, "digits")
+    lost: list[str] = []
+    noticed = threading.Event()
+
+    def on_lost(why: str) -> None:
+        lost.append(why)
+        noticed.set()
+
+    lease.keep(on_lost, lambda: None)
+    with ledger.engine.begin() as connection:
+        connection.execute(update(tables.sweep).values(holder=99))
+    assert noticed.wait(30)
+    assert lost == ["another driver took the sweep over"]
+
+
+def test_a_stop_request_reaches_the_driver(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "HEARTBEAT_EVERY", 0.05)
+    lease = Lease.acquire(ledger, "digits")
+    asked = threading.Event()
+    lease.keep(lambda why: None, asked.set)
+    ledger.request_stop("digits")
+    assert asked.wait(30)
+    lease.release(SweepState.STOPPED, "stop requested")
