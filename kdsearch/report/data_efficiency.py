@@ -1,0 +1,60 @@
+"""How many labels distillation saves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+TOLERANCE = 1e-12
+"""Accuracies closer than this are equal: sums of the same numbers in another order differ by less."""
+
+
+@dataclass(frozen=True)
+class DataEfficiency:
+    """Labelled samples that labels-only training needs for an accuracy, divided by n; `reason` explains a None, or
+    says in which way a value is a bound.
+    """
+
+    value: float | None
+    reason: str | None = None
+    at_least: float | None = None
+    """Where the curve never gets there: its last count divided by n."""
+
+
+def data_efficiency(sample_count: int, accuracy: float, labels_curve: Mapping[int, float]) -> DataEfficiency:
+    """How many times `sample_count` labels-only training needs to reach `accuracy`.
+
+    `labels_curve` maps sample counts to labels-only accuracies. It is made monotone by isotonic regression and joined
+    linearly in log n; the answer is the smallest count at which it reaches `accuracy`. An accuracy below the curve's
+    start is answered with its first count, an upper bound; beyond its highest point there is no answer.
+    """
+    if not labels_curve:
+        return DataEfficiency(None, "there is no labels-only accuracy to compare with")
+    counts = sorted(labels_curve)
+    curve = monotone([labels_curve[count] for count in counts])
+    needed = _first_reach(counts, curve, accuracy)
+    if needed is None:
+        reason = f"labels only does not reach {100 * accuracy:.1f} % with up to {counts[-1]} samples"
+        return DataEfficiency(None, reason, at_least=counts[-1] / sample_count)
+    if accuracy < curve[0] - TOLERANCE:
+        return DataEfficiency(needed / sample_count, f"at most; the labels-only curve starts at n={counts[0]}")
+    return DataEfficiency(needed / sample_count)
+
+
+def monotone(accuracies: list[float]) -> list[float]:
+    """The non-decreasing curve closest to `accuracies` in least squares."""
+    from sklearn.isotonic import isotonic_regression
+
+    return [float(value) for value in isotonic_regression(accuracies)]
+
+
+def _first_reach(counts: list[int], curve: list[float], accuracy: float) -> float | None:
+    if accuracy <= curve[0] + TOLERANCE:
+        return float(counts[0])
+    for place in range(1, len(counts)):
+        if accuracy <= curve[place] + TOLERANCE:
+            share = min(1.0, (accuracy - curve[place - 1]) / (curve[place] - curve[place - 1]))
+            left, right = math.log(counts[place - 1]), math.log(counts[place])
+            return math.exp(left + share * (right - left))
+    return None

@@ -1,0 +1,59 @@
+"""What a sweep shows when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Group
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kdsearch.ledger.records import SweepRecord
+from kdsearch.ledger.records import TrialRecord
+from kdsearch.report.summary import CountSummary
+from kdsearch.report.summary import failures
+from kdsearch.report.summary import summarize
+from kdsearch.report.wording import next_commands
+from kdsearch.report.wording import percent
+from kdsearch.report.wording import points
+from kdsearch.report.wording import times
+from kdsearch.report.wording import verdict
+
+
+def leaderboard(
+    sweep: SweepRecord, records: Sequence[TrialRecord], working_folder: Path | None = None
+) -> RenderableType:
+    """Per sample count labels only, best recipe, gain and data efficiency; then failures and the next commands."""
+    summaries = summarize(sweep, records)
+    parts: list[RenderableType] = [_table(sweep.name, summaries), Text(), Text(verdict(sweep, records), style="bold")]
+    failed = failures(records)
+    if failed:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items())
+        parts.append(Text(f"{sum(failed.values())} trials failed: {reasons}", style="red"))
+    parts.append(Text())
+    parts += [Text(f"  {command}", style="cyan", no_wrap=True) for command in next_commands(sweep, working_folder)]
+    return Group(*parts)
+
+
+def _table(name: str, summaries: Sequence[CountSummary]) -> Table:
+    splits = {summary.evaluated_on for summary in summaries}
+    is_mixed = len(splits) > 1
+    split = "accuracy %" if is_mixed else f"{next(iter(splits), 'validation')} accuracy %"
+    table = Table(title=Text(f"{name}: {split}, mean ± 95 % interval"), title_justify="left", header_style="bold")
+    for title in ("n", "labels only", "best recipe", "accuracy", "gain", "data efficiency"):
+        table.add_column(title, justify="left" if title == "best recipe" else "right", no_wrap=title != "best recipe")
+    if is_mixed:
+        table.add_column("split")
+    for summary in summaries:
+        cells = [
+            Text(str(summary.sample_count)),
+            Text(percent(summary.labels)),
+            Text(summary.recipe_label or "–"),
+            Text(percent(summary.distilled)),
+            Text(points(summary.gain), style="green" if summary.gain and summary.gain.low > 0 else ""),
+            Text(times(summary.data_efficiency)),
+        ]
+        table.add_row(*cells, *([Text(summary.evaluated_on)] if is_mixed else []))
+    return table

@@ -1,0 +1,113 @@
+"""The words in which results are told, the same in the terminal, the report and MLflow."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from kdsearch.ledger.records import SweepRecord
+from kdsearch.ledger.records import SweepState
+from kdsearch.ledger.records import TrialRecord
+from kdsearch.report.data_efficiency import DataEfficiency
+from kdsearch.report.statistics import Estimate
+from kdsearch.report.summary import CountSummary
+from kdsearch.report.summary import failures
+from kdsearch.report.summary import summarize
+
+DEFAULT_STORAGE = "kdsearch-data"
+
+
+def percent(value: Estimate | None) -> str:
+    """`87.5 ± 1.2`, in percent; a single value has no interval."""
+    if value is None:
+        return "–"
+    return f"{100 * value.mean:.1f}" + (f" ± {100 * value.ci95:.1f}" if value.ci95 is not None else "")
+
+
+def points(value: Estimate | None) -> str:
+    """`+10.3 ± 2.0`, in percentage points."""
+    if value is None:
+        return "–"
+    return f"{100 * value.mean:+.1f}" + (f" ± {100 * value.ci95:.1f}" if value.ci95 is not None else "")
+
+
+def times(efficiency: DataEfficiency) -> str:
+    """`≈ 4.1× labels`; with `>` or `≤` where the labels-only curve gives only a bound."""
+    if efficiency.at_least is not None:
+        return f"> {efficiency.at_least:.1f}× labels"
+    if efficiency.value is None:
+        return "–"
+    return f"{'≤' if efficiency.reason else '≈'} {efficiency.value:.1f}× labels"
+
+
+def verdict(sweep: SweepRecord, records: Sequence[TrialRecord]) -> str:
+    """One sentence: what the sweep has shown."""
+    done = sum(record.state.is_finished for record in records)
+    so_far = (
+        ""
+        if sweep.state is SweepState.COMPLETE
+        else f"{sweep.state.value.capitalize()}, {done} of {sweep.target} trials done. "
+    )
+    return so_far + _finding(summarize(sweep, records), records)
+
+
+def next_commands(sweep: SweepRecord, working_folder: Path | None = None) -> list[str]:
+    """What to type next, ready to paste; locations are named where they are not the default of `working_folder`."""
+    where = _locations(sweep, working_folder or Path.cwd())
+    more = 2 * int(sweep.config["trials_per_count"])
+    resume = [] if sweep.state is not SweepState.COMPLETE else [f"trials_per_count={more}"]
+    return [
+        shlex.join(["kdsearch", "ui", sweep.name, *where]),
+        shlex.join(["kdsearch", "report", sweep.name, *where]),
+        shlex.join(["kdsearch", "resume", sweep.name, *resume, *where]),
+    ]
+
+
+def _finding(summaries: Sequence[CountSummary], records: Sequence[TrialRecord]) -> str:
+    gains = [(summary, summary.gain) for summary in summaries if summary.gain is not None]
+    if gains:
+        summary, gain = max(gains, key=lambda pair: pair[1].mean)
+        return _gain_sentence(summary, gain)
+    distilled = [(summary, summary.distilled) for summary in summaries if summary.distilled is not None]
+    if distilled:
+        summary, value = distilled[-1]
+        return (
+            f"Best at n={summary.sample_count}: {percent(value)} % {summary.evaluated_on} accuracy with"
+            f" {summary.recipe_label}; without a labels-only result its gain is not known."
+        )
+    failed = failures(records)
+    if failed and sum(failed.values()) == sum(record.state.is_finished for record in records):
+        reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items())
+        return f"Every trial failed ({reasons})."
+    return "No searched trial has finished."
+
+
+def _gain_sentence(summary: CountSummary, gain: Estimate) -> str:
+    split = f"{summary.evaluated_on} accuracy"
+    interval = "" if gain.ci95 is None else f" (95 % interval {100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
+    amount = f"{100 * gain.mean:+.1f} points of {split}{interval}"
+    unconfirmed = "" if summary.evaluated_on == "test" else "; not confirmed on the test split"
+    where = f"at n={summary.sample_count}"
+    if gain.mean <= 0 or (gain.ci95 is not None and gain.low <= 0):
+        return f"No clear gain over labels only: at best {amount} {where} with {summary.recipe_label}{unconfirmed}."
+    efficiency = summary.data_efficiency
+    saved = ""
+    if efficiency.value is not None and efficiency.value > 1:
+        saved = f", as good as labels only with {efficiency.value:.1f} times the labels"
+    elif efficiency.at_least is not None and efficiency.at_least > 1:
+        saved = f", better than labels only with {efficiency.at_least:.1f} times the labels"
+    return f"Distillation gains most {where}: {amount} with {summary.recipe_label}{saved}{unconfirmed}."
+
+
+def _locations(sweep: SweepRecord, working_folder: Path) -> list[str]:
+    storage, ledger = str(sweep.config["storage"]), sweep.config.get("ledger")
+    tracking_uri = sweep.config.get("mlflow", {}).get("tracking_uri")
+    overrides = []
+    if storage != str(working_folder / DEFAULT_STORAGE):
+        overrides.append(f"storage={storage}")
+    if ledger not in (None, f"sqlite:///{storage}/ledger.db"):
+        overrides.append(f"ledger={ledger}")
+    if tracking_uri not in (None, f"sqlite:///{storage}/mlflow.db"):
+        overrides.append(f"mlflow.tracking_uri={tracking_uri}")
+    return overrides
