@@ -12,6 +12,8 @@ from kdsearch.cli.arguments import one_name
 from kdsearch.cli.start import add_start_options
 from kdsearch.cli.start import print_config
 from kdsearch.cli.start import start
+from kdsearch.errors import InputError
+from kdsearch.errors import Problem
 
 
 def configure(parser: CommandParser) -> None:
@@ -28,6 +30,8 @@ def run(options: argparse.Namespace) -> int:
 
     name, overrides = one_name(options.words)
     given = {split(override)[0]: override for override in overrides}
+    if "name" in given:
+        raise InputError([Problem("name", split(given["name"])[1], "a sweep keeps its name")])
     locations, ledger = find_ledger([override for key, override in given.items() if key in LOCATIONS])
     stored = dict(find_sweep(ledger, name).config)
     ledger.close()
@@ -35,4 +39,4 @@ def run(options: argparse.Namespace) -> int:
         # The ledger was found through the storage, so this is where the storage is now, moved or not.
         stored["storage"] = locations.storage
     composed = apply_overrides(stored, overrides, outside_world=not options.cfg)
-    return print_config(composed) if options.cfg else start(composed, options)
+    return print_config(composed) if options.cfg else start(composed, options, extend=True)

@@ -25,8 +25,8 @@ def print_config(composed: Composed) -> int:
     return ExitCode.DONE
 
 
-def start(composed: Composed, options: argparse.Namespace) -> int:
-    """Run the sweep, or say what it would be."""
+def start(composed: Composed, options: argparse.Namespace, *, extend: bool = False) -> int:
+    """Run the sweep, or say what it would be; `extend` allows more than the stored configuration asks for."""
     from rich.console import Console
 
     if options.dry_run:
@@ -36,4 +36,4 @@ def start(composed: Composed, options: argparse.Namespace) -> int:
         return ExitCode.DONE
     from kdsearch.search import driver
 
-    return driver.run(composed, console=Console())
+    return driver.run(composed, console=Console(), extend=extend)

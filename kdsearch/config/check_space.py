@@ -82,7 +82,7 @@ def _range_problems(key: str, range_: ParameterConfig, spec: Parameter) -> Itera
     yield from _bound_problems(key, range_, spec)
     if low >= high:
         yield Problem(f"{key}.low", low, f"must be < high, which is {high:g}")
-    if range_.log and low <= 0:
+    if range_.log and low <= 0 and spec.problem(low) is None:
         yield Problem(f"{key}.low", low, "must be > 0, because log=true")
     if range_.step is not None and range_.log:
         yield Problem(f"{key}.step", range_.step, "must be null, because log=true")

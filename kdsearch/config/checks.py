@@ -53,7 +53,8 @@ def _control_value_problems(key: str, entry: dict[str, tuple[float, ...]]) -> It
     for name, values in entry.items():
         if name != "label_smoothing":
             yield Problem(key, entry, f"{name} takes no values; only label_smoothing does")
-        elif not values or len(set(values)) != len(values):
+            continue
+        if not values or len(set(values)) != len(values):
             yield Problem(key, entry, "must list distinct values, at least one")
         yield from (Problem(f"{key}.{name}", value, "must be >= 0 and < 1") for value in values if not 0 <= value < 1)
 

@@ -35,7 +35,7 @@ def fill_databases(container: dict[str, Any]) -> list[Problem]:
     if container.get("ledger") is None:
         container["ledger"] = _inside(storage, "ledger.db") or "postgresql://"
         if is_s3(storage):
-            problems.append(Problem("ledger", None, _NEEDS_SERVER + "postgresql://USER:PASSWORD@HOST/DATABASE"))
+            problems.append(Problem("ledger", None, _NEEDS_SERVER + "postgresql://HOST/DATABASE"))
     if mlflow.get("tracking_uri") is None:
         mlflow["tracking_uri"] = _inside(storage, "mlflow.db") or "http://"
         if is_s3(storage):

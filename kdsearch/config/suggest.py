@@ -16,15 +16,15 @@ def one_of(value: object, allowed: Iterable[str]) -> str:
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
     """`; did you mean NAME?`, or nothing."""
-    close = get_close_matches(word, list(names), n=1, cutoff=0.6)
+    close = get_close_matches(word, list(names), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def unknown_key(key: str, container: Mapping[str, Any]) -> str:
-    """`unknown key`, with the closest key of `container` or the keys that stand beside it."""
-    keys = [known for known in all_keys(container) if known != key]
-    hint = did_you_mean(key, keys) or _same_last_part(key, keys)
-    return f"unknown key{hint}" if hint else f"unknown key; {_beside(key, container)}"
+    """`unknown key`, with the key of `container` that was probably meant, or the keys that stand beside it."""
+    others = [known for known in all_keys(container) if known != key]
+    meant = _closest(key, container) or _with_last_part(key, others)
+    return f"unknown key; did you mean {meant}?" if meant else f"unknown key; {_beside(key, container)}"
 
 
 def all_keys(container: Mapping[str, Any], prefix: str = "") -> Iterable[str]:
@@ -35,17 +35,32 @@ def all_keys(container: Mapping[str, Any], prefix: str = "") -> Iterable[str]:
             yield from all_keys(value, f"{prefix}{name}.")
 
 
-def _same_last_part(key: str, keys: list[str]) -> str:
+def _closest(key: str, container: Mapping[str, Any]) -> str | None:
+    """`key` with each part that is misspelt put right, or None where that is not possible."""
+    node: Any = container
+    meant: list[str] = []
+    for part in key.split("."):
+        names = [name for name in node if ".".join([*meant, name]) != key] if isinstance(node, Mapping) else []
+        close = get_close_matches(part, names, n=1)
+        if not close:
+            return None
+        node = node[close[0]]
+        meant.append(close[0])
+    return ".".join(meant)
+
+
+def _with_last_part(key: str, keys: list[str]) -> str | None:
+    """The keys elsewhere whose last part is that of `key`."""
     last = key.rpartition(".")[2]
     same = [known for known in keys if known.rpartition(".")[2] == last]
-    return f"; did you mean {' or '.join(same[:3])}?" if same else ""
+    return " or ".join(same[:3]) or None
 
 
 def _beside(key: str, container: Mapping[str, Any]) -> str:
     node: Any = container
-    path = []
+    path: list[str] = []
     for part in key.split(".")[:-1]:
-        if not isinstance(node, Mapping) or not isinstance(node.get(part), Mapping):
+        if not isinstance(node.get(part), Mapping):
             break
         node = node[part]
         path.append(part)
