@@ -25,6 +25,9 @@ def prepare_environment() -> None:
 
 
 def silence_loggers() -> None:
-    """Keep MLflow's and alembic's progress messages off the screen; call it after MLflow is imported."""
+    """Keep MLflow's and alembic's messages off the screen, its tracebacks of what the tracker retries too.
+
+    Call it after MLflow is imported.
+    """
     for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from kdsearch.ledger.records import SweepRecord
 from kdsearch.tracking.environment import prepare_environment
@@ -27,6 +28,8 @@ from mlflow.entities import RunStatus  # noqa: E402
 from mlflow.entities import RunTag  # noqa: E402
 from mlflow.entities import ViewType  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
+from sqlalchemy import create_engine  # noqa: E402
+from sqlalchemy import make_url  # noqa: E402
 
 from kdsearch.tracking.projection import COLOR  # noqa: E402
 from kdsearch.tracking.projection import DUPLICATE  # noqa: E402
@@ -48,7 +51,6 @@ OPEN_STATUSES = ("RUNNING", "SCHEDULED")
 _REFUSED = {
     "INVALID_PARAMETER_VALUE",
     "INVALID_STATE",
-    "BAD_REQUEST",
     "RESOURCE_DOES_NOT_EXIST",
     "RESOURCE_ALREADY_EXISTS",
 }
@@ -78,6 +80,7 @@ class SweepRuns:
     """
 
     def __init__(self, tracking_uri: str, experiment: str, artifact_location: str | None, sweep: SweepRecord) -> None:
+        _check_database(tracking_uri)
         self._client = MlflowClient(tracking_uri)
         # The store makes one request per call; MlflowClient's own `set_terminated` and `update_run` make two.
         self._store = self._client._tracking_client.store
@@ -120,8 +123,10 @@ class SweepRuns:
         run.status = projection.status
 
     def recolor(self, run: Run, color: str) -> None:
-        self._store.set_tag(run.id, RunTag(COLOR, color))
-        run.color = color
+        """Another sample count moves every count's place on the scale of colors."""
+        if run.color != color:
+            self._store.set_tag(run.id, RunTag(COLOR, color))
+            run.color = color
 
     def remove_duplicates(self, trial: str, keep: Run | None, why: str) -> None:
         """Mark and (softly) delete all runs of a trial but `keep`."""
@@ -249,6 +254,20 @@ def search_runs(store: Any, experiment_id: str, condition: str) -> Iterator[Any]
         token = page.token
         if not token:
             return
+
+
+def _check_database(tracking_uri: str) -> None:
+    """Raise at once where a database can't be reached: MLflow would try for minutes before it says so."""
+    if urlsplit(tracking_uri).scheme in ("http", "https"):
+        return
+    url = make_url(tracking_uri)
+    if url.get_backend_name() == "sqlite" and url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url)
+    try:
+        engine.connect().close()
+    finally:
+        engine.dispose()
 
 
 def _is(tag: str, value: str) -> str:

@@ -20,6 +20,7 @@ from kdsearch.ledger.records import SweepState
 from kdsearch.ledger.records import TrialRecord
 from kdsearch.ledger.records import TrialState
 from kdsearch.tracking.backlog import Backlog
+from kdsearch.tracking.projection import COLOR
 from kdsearch.tracking.projection import NOTE
 from kdsearch.tracking.projection import SWEEP_STATUS
 from kdsearch.tracking.projection import Projection
@@ -185,7 +186,7 @@ class Tracker:
                 job = self._backlog.first(timeout=1.0)
                 if job is None:
                     continue
-                self._insist(partial(self._do, job), _subject(job))
+                self._do(job)
                 if not self._closed.is_set():
                     self._backlog.pop()
         except Exception as error:  # a bug of ours must end neither the sweep nor in silence
@@ -211,38 +212,44 @@ class Tracker:
         runs = self._opened()
         match job:
             case _Started(projection):
-                runs.open(projection)
+                self._insist(partial(runs.open, projection), projection.trial)
             case _Interrupted(projection):
-                runs.suspend(projection)
+                self._insist(partial(runs.suspend, projection), projection.trial)
             case _Finished(projection):
-                runs.finish(projection)
+                self._insist(partial(runs.finish, projection), projection.trial)
             case _Reconcile(records, callbacks):
-                self._reconcile(records, *self._callbacks[callbacks])
+                self._reconcile(runs, records, *self._callbacks[callbacks])
             case _End(status, moment, tags, artifacts):
                 if artifacts is not None:
-                    self._attempt(lambda: runs.log_files(artifacts), "the report")
-                runs.set_parent(status, moment, tags)
+                    self._attempt(partial(runs.log_files, artifacts), "the report")
+                self._insist(partial(runs.set_parent, status, moment, tags), "the end of the sweep")
 
-    def _reconcile(self, records: Sequence[TrialRecord], series: SeriesOf, extra_metrics: ExtraMetricsOf) -> None:
-        runs = self._opened()
-        by_key = {record.key: record for record in records}
-        for trial in [trial for trial in runs.children if trial not in by_key]:
-            runs.remove_duplicates(trial, None, "not in the ledger")
+    def _reconcile(
+        self, runs: SweepRuns, records: Sequence[TrialRecord], series: SeriesOf, extra_metrics: ExtraMetricsOf
+    ) -> None:
+        known = {record.key for record in records}
+        for trial in [trial for trial in runs.children if trial not in known]:
+            self._insist(partial(runs.remove_duplicates, trial, None, "not in the ledger"), trial)
         for record in records:
-            projection = self._project(record)
-            known = runs.children.get(record.key, [])
-            if len(known) > 1:
-                keep = next((run for run in known if run.status == projection.status), known[0])
-                runs.remove_duplicates(record.key, keep, keep.id)
-            if record.state.is_finished:
-                if not known or known[0].status != projection.status:
-                    runs.finish(self._project(record, series(record), extra_metrics(record)))
-            elif record.state is TrialState.WAITING and record.attempts:
-                runs.suspend(projection)
-            color = projection.tags["mlflow.runColor"]
-            for run in runs.children.get(record.key, []):
-                if run.color != color:
-                    runs.recolor(run, color)
+            if self._closed.is_set():
+                return
+            mend = partial(self._mend, runs, record, series, extra_metrics)
+            self._insist(mend, record.key)
+
+    def _mend(self, runs: SweepRuns, record: TrialRecord, series: SeriesOf, extra_metrics: ExtraMetricsOf) -> None:
+        """Make a trial's runs one, and that one agree with the ledger."""
+        projection = self._project(record)
+        present = runs.children.get(record.key, [])
+        if len(present) > 1:
+            keep = next((run for run in present if run.status == projection.status), present[0])
+            runs.remove_duplicates(record.key, keep, keep.id)
+        if record.state.is_finished:
+            if not present or present[0].status != projection.status:
+                runs.finish(self._project(record, series(record), extra_metrics(record)))
+        elif record.state is TrialState.WAITING and record.attempts:
+            runs.suspend(projection)
+        for run in present:
+            runs.recolor(run, projection.tags[COLOR])
 
     def _opened(self) -> SweepRuns:
         assert self._runs is not None
@@ -297,16 +304,6 @@ class Tracker:
         away = time.monotonic() - self._away_since
         self._away_since = None
         self._on_warning(f"MLflow is back after {away:.0f} s; {len(self._backlog)} writes are being delivered")
-
-
-def _subject(job: object) -> str:
-    match job:
-        case _Started(projection) | _Interrupted(projection) | _Finished(projection):
-            return projection.trial
-        case _Reconcile():
-            return "what earlier attempts left"
-        case _:
-            return "the end of the sweep"
 
 
 def _short(error: Exception) -> str:
