@@ -12,6 +12,7 @@ import json
 import uuid
 from collections.abc import Iterable
 from collections.abc import Mapping
+from dataclasses import asdict
 from dataclasses import dataclass
 from datetime import UTC
 from datetime import datetime
@@ -40,6 +41,7 @@ SPEC_ATTR = "kdsearch:spec"
 ATTEMPTS_ATTR = "kdsearch:attempts"
 RESTARTS_ATTR = "kdsearch:restarts"
 RESULT_ATTR = "kdsearch:result"
+DECISIONS_ATTR = "kdsearch:decisions"
 STUDY_ATTR = "kdsearch:study"
 
 BUSY_TIMEOUT = 60
@@ -54,6 +56,20 @@ class StudyRow:
     name: str
     kind: Kind
     sample_count: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the pruner said of a running trial: at `value` after decision `step`, and what it noted (`system_attrs`)."""
+
+    step: int
+    value: float
+    prune: bool
+    system_attrs: Mapping[str, Any]
+
+
+def decisions_of(trial: optuna.trial.FrozenTrial) -> list[Decision]:
+    return [Decision(**decision) for decision in trial.user_attrs.get(DECISIONS_ATTR, ())]
 
 
 @dataclass(frozen=True)
@@ -293,8 +309,12 @@ class Ledger:
         self.storage.set_trial_state_values(trial_id, optuna.trial.TrialState.WAITING)
         return _trial_record(study, self.storage.get_trial(trial_id))
 
-    def report(self, study: StudyRow, number: int, step: int, value: float) -> None:
-        self.storage.set_trial_intermediate_value(self._trial_id(study, number), step, value)
+    def write_decision(self, study: StudyRow, number: int, decision: Decision) -> None:
+        """Add what was decided on a running trial; also as the intermediate value that Optuna's tools show."""
+        trial_id = self._trial_id(study, number)
+        before = self.storage.get_trial(trial_id).user_attrs.get(DECISIONS_ATTR, [])
+        self.storage.set_trial_user_attr(trial_id, DECISIONS_ATTR, [*before, asdict(decision)])
+        self.storage.set_trial_intermediate_value(trial_id, decision.step, decision.value)
 
     def finish_trial(
         self, sweep: str, study: StudyRow, number: int, result: TrialResult, series: Iterable[Point]

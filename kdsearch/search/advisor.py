@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from kdsearch.ledger import TrialResult
+from kdsearch.ledger.ledger import Decision
+from kdsearch.ledger.ledger import decisions_of
 from kdsearch.recipe import Recipe
 from kdsearch.search.space import Space
 from kdsearch.search.strategy import make_pruner
@@ -52,8 +54,9 @@ class Advisor:
         )
         for key, value in (system_attrs or {}).items():
             self._storage.set_study_system_attr(self._study._study_id, key, value)
+        self._decisions = {trial.number: decisions_of(trial) for trial in history}
         for trial in history:
-            self._study.add_trial(_as_running(trial) if trial.state is optuna.trial.TrialState.WAITING else trial)
+            self._study.add_trial(_mirrored(trial, self._decisions[trial.number]))
 
     @property
     def system_attrs(self) -> dict[str, Any]:
@@ -80,10 +83,23 @@ class Advisor:
         )
         return recipe, row
 
-    def should_prune(self, number: int, step: int, value: float) -> bool:
+    def judge(self, number: int, step: int, value: float) -> tuple[Decision, bool]:
+        """Whether trial `number`, at `value` after decision `step`, is to be pruned; and whether that is a new decision.
+
+        A trial that was judged at this step before (it is being trained again from an older checkpoint) gets the same
+        answer: what the others have reached since must not count.
+        """
+        for decision in self._decisions.get(number, ()):
+            if decision.step == step:
+                return decision, False
         trial_id = self._trial_id(number)
+        before = self._storage.get_trial(trial_id).system_attrs
         self._storage.set_trial_intermediate_value(trial_id, step, value)
-        return self._study.pruner.prune(self._study, self._storage.get_trial(trial_id))
+        prune = bool(self._study.pruner.prune(self._study, self._storage.get_trial(trial_id)))
+        after = self._storage.get_trial(trial_id).system_attrs
+        decision = Decision(step, value, prune, {key: v for key, v in after.items() if before.get(key) != v})
+        self._decisions.setdefault(number, []).append(decision)
+        return decision, True
 
     def tell(self, number: int, result: TrialResult) -> None:
         import optuna
@@ -97,14 +113,19 @@ class Advisor:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
 
 
-def _as_running(trial: FrozenTrial) -> FrozenTrial:
-    """A trial to be continued is one the sampler must count as pending; Optuna would hand out a waiting one itself."""
+def _mirrored(trial: FrozenTrial, decisions: Sequence[Decision]) -> FrozenTrial:
+    """The ledger's row as the mirror holds it, with the decisions that were taken on it.
+
+    One to be continued is RUNNING: the sampler must count it as pending, and Optuna would hand out a waiting one itself.
+    """
     import optuna
 
+    waiting = trial.state is optuna.trial.TrialState.WAITING
     return optuna.trial.create_trial(
-        state=optuna.trial.TrialState.RUNNING,
+        state=optuna.trial.TrialState.RUNNING if waiting else trial.state,
+        values=trial.values,
         params=trial.params,
         distributions=trial.distributions,
-        system_attrs=trial.system_attrs,
-        intermediate_values=trial.intermediate_values,
+        system_attrs=trial.system_attrs | {k: v for decision in decisions for k, v in decision.system_attrs.items()},
+        intermediate_values={decision.step: decision.value for decision in decisions},
     )

@@ -280,8 +280,10 @@ class Attempt:
             return False
         study = self._studies[record.study]
         assert study.advisor is not None, "only searched trials are judged"
-        self._ledger.report(study.row, record.number, judgement.step, judgement.value)
-        return study.advisor.should_prune(record.number, judgement.step, judgement.value)
+        decision, is_new = study.advisor.judge(record.number, judgement.step, judgement.value)
+        if is_new:
+            self._ledger.write_decision(study.row, record.number, decision)
+        return decision.prune
 
     def finish(self, outcome: Outcome) -> None:
         """Write how a slot ended. A message about a trial that is not out is one from the past, and ignored."""
