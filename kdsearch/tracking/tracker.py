@@ -180,6 +180,8 @@ class Tracker:
     def _run(self) -> None:
         try:
             if not self._insist(self._open, "the sweep's run"):
+                if self._closed.is_set():
+                    return
                 raise RuntimeError("the sweep's run could not be created")
             self._decorate()
             while not self._closed.is_set():

@@ -1,0 +1,160 @@
+"""The tracking server goes away and comes back: nothing is lost, nothing doubled, one warning each way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kdsearch.ledger.records import SweepState
+from kdsearch.ledger.records import TrialState
+from kdsearch.tracking import Tracker
+from kdsearch.tracking import verify
+from kdsearch.tracking.backlog import Backlog
+from tests.factories import make_record
+from tests.factories import make_series
+from tests.factories import make_sweep
+
+
+class Server:
+    """A real `mlflow server` that can be killed and started again on the same port and database."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self._port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self._port),
+            "--workers",
+            "1",
+        ]
+        command += [
+            "--backend-store-uri",
+            f"sqlite:///{self._folder}/mlflow.db",
+            "--artifacts-destination",
+            str(self._folder / "artifacts"),
+        ]
+        quiet = {
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DO_NOT_TRACK": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+        with open(self._folder / "server.log", "ab") as log:
+            self._process = subprocess.Popen(
+                command, env={**os.environ, **quiet}, stdout=log, stderr=log, cwd=self._folder, start_new_session=True
+            )
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{self.uri}/health", timeout=5):
+                    return
+            except OSError:
+                time.sleep(0.2)
+        raise RuntimeError((self._folder / "server.log").read_text())
+
+    def kill(self) -> None:
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    found = Server(tmp_path)
+    yield found
+    found.kill()
+
+
+@pytest.mark.slow
+def test_a_killed_server_is_waited_out(server: Server) -> None:
+    sweep, warnings = make_sweep(), list[str]()
+    records = [make_record(number) for number in range(12)]
+    server.start()
+    tracker = Tracker(server.uri, sweep.name, sweep, sweep.config, warnings.append, patience=300)
+    tracker.start()
+    for place, record in enumerate(records):
+        tracker.trial_started(make_record(record.number, state=TrialState.RUNNING))
+        tracker.trial_finished(record, make_series(5))
+        if place == 5:
+            server.kill()
+    while not warnings:
+        time.sleep(0.05)
+    assert "does not answer" in warnings[0]
+    server.start()
+    assert tracker.finish(SweepState.COMPLETE, "verdict", None, timeout=120)
+    tracker.close()
+    assert len(warnings) == 2 and "is back" in warnings[1]
+    assert tracker.failure is None
+    expected = {"runs": 12, "missing": 0, "duplicate": 0, "open": 0, "status": 0, "unknown": 0}
+    assert verify(server.uri, sweep, records) == expected
+
+
+def test_a_server_away_for_longer_than_patience_is_a_failure_and_nothing_is_dropped(tmp_path: Path) -> None:
+    """A file stands where the database's folder should be, until it is removed."""
+    sweep, warnings = make_sweep(), list[str]()
+    record = make_record(0)
+    (tmp_path / "folder").write_text("")
+    uri = f"sqlite:///{tmp_path}/folder/mlflow.db"
+    tracker = Tracker(uri, sweep.name, sweep, sweep.config, warnings.append, 0.3, str(tmp_path / "artifacts"))
+    tracker.start()
+    tracker.trial_finished(record, make_series(2))
+    deadline = time.monotonic() + 60
+    while tracker.failure is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert tracker.failure is not None and "was away for more than 0.3 s" in tracker.failure
+    assert len(warnings) == 1
+    assert not tracker.finish(SweepState.STOPPED, "verdict", None, timeout=0.1)
+    (tmp_path / "folder").unlink()
+    assert tracker.finish(SweepState.COMPLETE, "verdict", None, timeout=60)
+    tracker.close()
+    assert verify(uri, sweep, [record])["runs"] == 1
+
+
+def test_close_does_not_wait_for_a_server_that_is_away(tmp_path: Path) -> None:
+    (tmp_path / "folder").write_text("")
+    sweep = make_sweep()
+    tracker = Tracker(f"sqlite:///{tmp_path}/folder/m.db", sweep.name, sweep, sweep.config, lambda text: None, 600.0)
+    tracker.start()
+    tracker.trial_finished(make_record(0), [])
+    assert not tracker.finish(SweepState.STOPPED, "verdict", None, timeout=0.1)
+    tracker.close()
+    assert tracker.failure is None
+
+
+def test_backlog_keeps_order_beyond_what_fits_in_memory() -> None:
+    backlog = Backlog(in_memory=3)
+    for number in range(10):
+        backlog.put(number)
+    taken = []
+    for late in range(10, 14):
+        taken.append(backlog.first(timeout=0))
+        backlog.pop()
+        backlog.put(late)
+    assert len(backlog) == 10
+    while len(backlog):
+        taken.append(backlog.first(timeout=0))
+        backlog.pop()
+    assert taken == list(range(14))
+    assert backlog.first(timeout=0) is None
+    assert backlog.wait_empty(timeout=0)

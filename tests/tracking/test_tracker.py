@@ -1,0 +1,371 @@
+"""The tracker against a real MLflow on SQLite: one database for the module, a sweep of its own for each test."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kdsearch.ledger.records import Point
+from kdsearch.ledger.records import Reason
+from kdsearch.ledger.records import SweepRecord
+from kdsearch.ledger.records import SweepState
+from kdsearch.ledger.records import TrialRecord
+from kdsearch.ledger.records import TrialState
+from kdsearch.tracking import Tracker
+from kdsearch.tracking import verify
+from kdsearch.tracking.views import TAG_PREFIX
+from kdsearch.tracking.views import decode_state
+from tests.factories import make_control
+from tests.factories import make_record
+from tests.factories import make_series
+from tests.factories import make_sweep
+
+PATIENCE = 60.0
+DELIVERY = 60.0
+AGREED = {"runs": 3, "missing": 0, "duplicate": 0, "open": 0, "status": 0, "unknown": 0}
+
+NewTracker = Callable[..., Tracker]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mlflow")
+
+
+@pytest.fixture(scope="module")
+def uri(folder: Path) -> str:
+    return f"sqlite:///{folder}/mlflow.db"
+
+
+@pytest.fixture(scope="module")
+def client(uri: str) -> Any:
+    from kdsearch.tracking.runs import MlflowClient
+
+    return MlflowClient(uri)
+
+
+@pytest.fixture
+def sweep() -> SweepRecord:
+    uid = uuid.uuid4().hex
+    return make_sweep(f"s{uid[:8]}", uid=uid)
+
+
+@pytest.fixture
+def warnings() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def new_tracker(uri: str, folder: Path, warnings: list[str]) -> Iterator[NewTracker]:
+    started = []
+
+    def start(sweep: SweepRecord) -> Tracker:
+        tracker = Tracker(
+            uri, sweep.name, sweep, sweep.config, warnings.append, PATIENCE, str(folder / "mlflow-artifacts")
+        )
+        tracker.start()
+        started.append(tracker)
+        return tracker
+
+    yield start
+    for tracker in started:
+        tracker.close()
+
+
+def runs_of(client: Any, sweep: SweepRecord, kind: str = "kdsearch.trial") -> list[Any]:
+    experiment = client.get_experiment_by_name(sweep.name)
+    found = client.search_runs([experiment.experiment_id], f"tags.`kdsearch.uid` = '{sweep.uid}'", max_results=1000)
+    return [run for run in found if kind in run.data.tags]
+
+
+def parent_of(client: Any, sweep: SweepRecord) -> Any:
+    (parent,) = [run for run in runs_of(client, sweep, "kdsearch.kind") if run.data.tags["kdsearch.kind"] == "sweep"]
+    return parent
+
+
+def run_of(client: Any, sweep: SweepRecord, record: TrialRecord) -> Any:
+    (run,) = [run for run in runs_of(client, sweep) if run.data.tags["kdsearch.trial"] == record.key]
+    return run
+
+
+def points(client: Any, run: Any, key: str) -> list[tuple[int, float, int]]:
+    return [(metric.step, metric.value, metric.timestamp) for metric in client.get_metric_history(run.info.run_id, key)]
+
+
+class Series:
+    """The ledger's series, noting whose was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, record: TrialRecord) -> list[Point]:
+        self.asked.append(record.key)
+        return make_series(3)
+
+
+def deliver(tracker: Tracker, state: SweepState = SweepState.COMPLETE, **fields: Any) -> None:
+    assert tracker.finish(state, "verdict", None, DELIVERY, **fields)
+
+
+def test_a_trial_becomes_one_closed_run(
+    client: Any, sweep: SweepRecord, new_tracker: NewTracker, warnings: list[str]
+) -> None:
+    tracker = new_tracker(sweep)
+    running = make_record(0, state=TrialState.RUNNING)
+    complete = make_record(0, metrics={"val_accuracy": 0.87654321, "val_nll": 0.5})
+    tracker.trial_started(running)
+    tracker.trial_finished(complete, make_series(20), {"gain_over_labels": 0.1})
+    deliver(tracker)
+    run = run_of(client, sweep, complete)
+    parent = parent_of(client, sweep)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "n=100 kl T=4.2 a=0.80"
+    assert complete.started is not None and complete.ended is not None
+    assert run.info.start_time == int(complete.started.timestamp() * 1000)
+    assert run.info.end_time == int(complete.ended.timestamp() * 1000)
+    assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert {key: run.data.tags[f"kdsearch.{key}"] for key in ("sweep", "kind", "study", "trial", "stop")} == {
+        "sweep": sweep.name,
+        "kind": "search",
+        "study": "sweep/n=100",
+        "trial": "sweep/n=100#0",
+        "stop": "completed",
+    }
+    assert run.data.tags["mlflow.runColor"].startswith("#")
+    assert run.data.params["temperature"] == "4.2"
+    assert run.data.metrics["val_accuracy"] == 0.8765
+    assert run.data.metrics["gain_over_labels"] == 0.1
+    assert [step for step, _, _ in points(client, run, "epoch/val_accuracy")] == list(range(1, 21))
+    assert warnings == []
+
+
+def test_pruned_and_failed_trials_keep_their_series_but_have_no_final_metrics(
+    client: Any, sweep: SweepRecord, new_tracker: NewTracker
+) -> None:
+    tracker = new_tracker(sweep)
+    pruned = make_record(1, state=TrialState.PRUNED)
+    failed = make_record(2, state=TrialState.FAIL, reason=Reason.NON_FINITE, error="loss is nan at step 3")
+    tracker.trial_finished(pruned, make_series(4))
+    tracker.trial_finished(failed, make_series(2))
+    deliver(tracker)
+    run = run_of(client, sweep, pruned)
+    assert (run.info.status, run.data.tags["kdsearch.stop"]) == ("KILLED", "pruned")
+    assert set(run.data.metrics) == {"epoch/val_accuracy", "epoch/train_loss"}
+    run = run_of(client, sweep, failed)
+    assert (run.info.status, run.data.tags["kdsearch.stop"]) == ("FAILED", "non_finite")
+    assert "loss is nan at step 3" in run.data.tags["mlflow.note.content"]
+    assert set(run.data.metrics) == {"epoch/val_accuracy", "epoch/train_loss"}
+
+
+def test_the_parent_ends_as_the_sweep_does(
+    client: Any, sweep: SweepRecord, new_tracker: NewTracker, tmp_path: Path
+) -> None:
+    (tmp_path / "report.html").write_text("<p>report</p>")
+    tracker = new_tracker(sweep)
+    assert tracker.finish(SweepState.INTERRUPTED, "So far nothing.\n\nmore", tmp_path, DELIVERY)
+    parent = parent_of(client, sweep)
+    assert parent.info.status == "KILLED"
+    assert parent.data.tags["mlflow.note.content"].splitlines()[0] == "So far nothing."
+    names = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
+    assert names == {"report.html", "sweep.yaml"}
+    deliver(new_tracker(sweep), SweepState.STOPPED, too_many_failures=True)
+    assert parent_of(client, sweep).info.status == "FAILED"
+    deliver(new_tracker(sweep))
+    assert parent_of(client, sweep).info.status == "FINISHED"
+    assert parent_of(client, sweep).info.run_id == parent.info.run_id
+
+
+def test_artifacts_stay_out_of_the_working_folder(
+    sweep: SweepRecord, new_tracker: NewTracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    deliver(new_tracker(sweep))
+    assert list(tmp_path.iterdir()) == []
+    assert list((folder / "mlflow-artifacts").rglob("sweep.yaml"))
+
+
+def test_writing_the_same_twice_writes_nothing_twice(client: Any, sweep: SweepRecord, new_tracker: NewTracker) -> None:
+    record = make_record(0)
+    written = []
+    for _ in range(2):
+        tracker = new_tracker(sweep)
+        tracker.trial_started(replace(record, state=TrialState.RUNNING))
+        tracker.trial_finished(record, make_series(5), {"gain_over_labels": 0.1})
+        deliver(tracker)
+        run = run_of(client, sweep, record)
+        written.append({key: points(client, run, key) for key in run.data.metrics})
+    assert written[0] == written[1]
+    assert len(written[0]["epoch/train_loss"]) == 5
+
+
+def test_a_long_series_is_written_whole(client: Any, sweep: SweepRecord, new_tracker: NewTracker) -> None:
+    record = make_record(0)
+    tracker = new_tracker(sweep)
+    tracker.trial_finished(record, make_series(1200))
+    deliver(tracker)
+    run = run_of(client, sweep, record)
+    assert [step for step, _, _ in points(client, run, "epoch/val_accuracy")] == list(range(1, 1201))
+
+
+def test_an_interrupted_trial_goes_on_in_its_run(client: Any, sweep: SweepRecord, new_tracker: NewTracker) -> None:
+    running = make_record(0, state=TrialState.RUNNING)
+    waiting = replace(running, state=TrialState.WAITING)
+    tracker = new_tracker(sweep)
+    tracker.trial_started(running)
+    tracker.trial_interrupted(waiting)
+    deliver(tracker, SweepState.INTERRUPTED)
+    first = run_of(client, sweep, running)
+    assert first.info.status == "SCHEDULED"
+    tracker = new_tracker(sweep)
+    tracker.trial_started(running)
+    tracker.trial_finished(make_record(0), make_series(2))
+    deliver(tracker)
+    again = run_of(client, sweep, running)
+    assert (again.info.run_id, again.info.status) == (first.info.run_id, "FINISHED")
+
+
+def test_reconcile_makes_mlflow_agree_with_the_ledger(
+    client: Any, uri: str, sweep: SweepRecord, new_tracker: NewTracker
+) -> None:
+    """What a killed driver leaves: a run never created, one left open, one doubled, one the ledger does not know."""
+    missing, left_open, doubled = records = [make_record(0), make_record(1), make_record(2)]
+    tracker = new_tracker(sweep)
+    tracker.trial_started(replace(left_open, state=TrialState.RUNNING))
+    tracker.trial_finished(doubled, make_series(3))
+    tracker.trial_finished(make_record(99), make_series(3))
+    deliver(tracker, SweepState.INTERRUPTED)
+    kept = run_of(client, sweep, doubled)
+    client.create_run(kept.info.experiment_id, start_time=kept.info.start_time - 5, tags=kept.data.tags)
+    assert verify(uri, sweep, records) == {**AGREED, "runs": 2, "missing": 1, "duplicate": 1, "open": 2, "unknown": 1}
+
+    series = Series()
+    tracker = new_tracker(sweep)
+    tracker.reconcile(records, series, lambda record: {"gain_over_labels": 0.2})
+    deliver(tracker)
+    assert verify(uri, sweep, records) == AGREED
+    assert series.asked == [missing.key, left_open.key]
+    assert {run.info.status for run in runs_of(client, sweep)} == {"FINISHED"}
+    assert run_of(client, sweep, doubled).info.run_id == kept.info.run_id
+    assert run_of(client, sweep, missing).data.metrics["gain_over_labels"] == 0.2
+    assert len(points(client, run_of(client, sweep, left_open), "epoch/train_loss")) == 3
+
+
+def test_reconcile_does_not_touch_what_agrees(client: Any, sweep: SweepRecord, new_tracker: NewTracker) -> None:
+    record = make_record(0)
+    tracker = new_tracker(sweep)
+    tracker.trial_finished(record, make_series(3))
+    deliver(tracker)
+    series = Series()
+    tracker = new_tracker(sweep)
+    tracker.reconcile([record], series)
+    deliver(tracker)
+    assert series.asked == []
+
+
+def test_reconcile_suspends_what_waits_and_creates_no_run_for_what_never_started(
+    client: Any, uri: str, sweep: SweepRecord, new_tracker: NewTracker
+) -> None:
+    begun = make_record(0, state=TrialState.WAITING, attempts=(1,))
+    fresh = make_record(1, state=TrialState.WAITING)
+    tracker = new_tracker(sweep)
+    tracker.trial_started(replace(begun, state=TrialState.RUNNING))
+    deliver(tracker, SweepState.INTERRUPTED)
+    interrupted = replace(sweep, state=SweepState.INTERRUPTED)
+    assert verify(uri, interrupted, [begun, fresh])["open"] == 1
+    tracker = new_tracker(sweep)
+    tracker.reconcile([begun, fresh], lambda record: [])
+    deliver(tracker, SweepState.INTERRUPTED)
+    assert run_of(client, sweep, begun).info.status == "SCHEDULED"
+    assert verify(uri, interrupted, [begun, fresh]) == {**AGREED, "runs": 1}
+
+
+def test_more_sample_counts_recolor_the_runs(client: Any, sweep: SweepRecord, new_tracker: NewTracker) -> None:
+    record = make_record(0, sample_count=50)
+    tracker = new_tracker(sweep)
+    tracker.trial_finished(record, [])
+    deliver(tracker)
+    before = run_of(client, sweep, record).data.tags["mlflow.runColor"]
+    extended = replace(sweep, config={**sweep.config, "sample_counts": [10, 50, 100, 200]})
+    tracker = new_tracker(extended)
+    tracker.reconcile([record], lambda record: [])
+    deliver(tracker)
+    assert run_of(client, sweep, record).data.tags["mlflow.runColor"] != before
+
+
+def test_two_sweeps_of_one_name_do_not_touch_each_other(
+    client: Any, uri: str, sweep: SweepRecord, new_tracker: NewTracker
+) -> None:
+    other = replace(sweep, uid=uuid.uuid4().hex)
+    mine, theirs = make_record(0), make_control(number=0)
+    first, second = new_tracker(sweep), new_tracker(other)
+    first.trial_finished(mine, make_series(2))
+    second.trial_finished(theirs, make_series(2))
+    deliver(first)
+    deliver(second)
+    assert first is not second and parent_of(client, sweep).info.run_id != parent_of(client, other).info.run_id
+    tracker = new_tracker(other)
+    tracker.reconcile([theirs], lambda record: [])
+    deliver(tracker)
+    assert verify(uri, sweep, [mine]) == {**AGREED, "runs": 1}
+    assert verify(uri, other, [theirs]) == {**AGREED, "runs": 1}
+    experiment = client.get_experiment_by_name(sweep.name)
+    ids = [key for key in experiment.tags if key.startswith(TAG_PREFIX)]
+    assert {key.removeprefix(TAG_PREFIX)[:17] for key in ids} == {
+        f"kdsearch-{uid[:8]}" for uid in (sweep.uid, other.uid)
+    }
+
+
+def test_a_param_that_changed_its_spelling_does_not_stop_the_writing(
+    client: Any, sweep: SweepRecord, new_tracker: NewTracker
+) -> None:
+    record = make_record(0)
+    tracker = new_tracker(sweep)
+    tracker.trial_started(replace(record, state=TrialState.RUNNING))
+    deliver(tracker, SweepState.INTERRUPTED)
+    client.log_param(run_of(client, sweep, record).info.run_id, "temperature", "4.20")
+    tracker = new_tracker(sweep)
+    tracker.trial_finished(record, make_series(2))
+    deliver(tracker)
+    run = run_of(client, sweep, record)
+    assert run.info.status == "FINISHED"
+    assert (run.data.params["temperature"], run.data.params["alpha"]) == ("4.20", "0.8")
+
+
+def test_a_deleted_run_is_a_warning_and_is_written_again_by_the_next_attempt(
+    client: Any, uri: str, sweep: SweepRecord, new_tracker: NewTracker, warnings: list[str]
+) -> None:
+    record = make_record(0)
+    tracker = new_tracker(sweep)
+    tracker.trial_finished(record, make_series(2))
+    deliver(tracker)
+    client.delete_run(run_of(client, sweep, record).info.run_id)
+    tracker.trial_finished(record, make_series(2))
+    assert not tracker.finish(SweepState.COMPLETE, "verdict", None, DELIVERY)
+    assert tracker.undelivered == [record.key] and len(warnings) == 1
+    assert tracker.failure is None
+    tracker = new_tracker(sweep)
+    tracker.reconcile([record], lambda record: make_series(2))
+    deliver(tracker)
+    assert verify(uri, sweep, [record]) == {**AGREED, "runs": 1}
+
+
+def test_saved_views_can_be_read_back(client: Any, sweep: SweepRecord, new_tracker: NewTracker) -> None:
+    deliver(new_tracker(sweep))
+    tags = client.get_experiment_by_name(sweep.name).tags
+    prefix = f"{TAG_PREFIX}kdsearch-{sweep.uid[:8]}-"
+    views = {key.removeprefix(prefix): json.loads(value) for key, value in tags.items() if key.startswith(prefix)}
+    assert set(views) == {"best", "space", "n50", "n100", "n200"}
+    menu = sorted(views, key=lambda name: -views[name]["createdAt"])
+    assert menu == ["best", "space", "n50", "n100", "n200"]
+    state = decode_state(views["n50"]["state"])
+    assert "params.`sample_count` = '50'" in state["searchFilter"]
+    assert sweep.uid in state["searchFilter"]
+    assert state["orderByKey"] == "metrics.`val_accuracy`"
+    assert {chart["type"] for chart in state["compareRunCharts"]} == {"PARALLEL", "CONTOUR", "SCATTER", "LINE"}
