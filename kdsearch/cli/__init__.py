@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(command: str, arguments: Sequence[str]) -> int:
     from kdsearch.cli.arguments import CommandParser
 
-    module = importlib.import_module(f"kdsearch.cli.{command}")
+    module = importlib.import_module(f"kdsearch.cli.commands.{command}")
     parser = CommandParser(command, COMMANDS[command], module.__doc__ or "")
     module.configure(parser)
     options = parser.parse_intermixed_args(arguments)

@@ -22,11 +22,11 @@ def run(options: argparse.Namespace) -> int:
     from kdsearch.cli.lookup import find_ledger
     from kdsearch.cli.lookup import find_sweep
     from kdsearch.config.locations import is_s3
-    from kdsearch.report.report import write_report
+    from kdsearch.report.write import write_report
 
     name, overrides = one_name(options.words)
     locations, ledger = find_ledger(overrides)
-    find_sweep(ledger, name)
+    record = find_sweep(ledger, name)
     inside = Path(f"report-{name}") if is_s3(locations.storage) else Path(locations.storage, "sweeps", name, "report")
-    print(write_report(ledger, name, options.output or inside))
+    print(write_report(record, ledger.trials(name), options.output or inside))
     return ExitCode.DONE

@@ -36,7 +36,8 @@ def run(options: argparse.Namespace) -> int:
     if options.shell == "bash":
         print(_BASH, end="")
     else:
-        print("\n".join(complete(options.line)))
+        for match in complete(options.line):
+            print(match)
     return ExitCode.DONE
 
 
@@ -59,13 +60,16 @@ def complete(line: str) -> list[str]:
 
 def _options(command: str) -> Iterable[str]:
     parser = CommandParser(command, command, "")
-    importlib.import_module(f"kdsearch.cli.{command}").configure(parser)
+    importlib.import_module(f"kdsearch.cli.commands.{command}").configure(parser)
     return [option for action in parser._actions for option in action.option_strings]
 
 
 def _overrides(words: list[str], word: str) -> list[str]:
     """Groups, their choices and keys from Hydra; the names that a key allows from the typed configuration."""
+    from hydra import compose
     from hydra.plugins.completion_plugin import DefaultCompletionPlugin
+    from omegaconf import ListConfig
+    from omegaconf import OmegaConf
 
     from kdsearch.config.compose import CONFIG
     from kdsearch.config.compose import config_loader
@@ -77,7 +81,9 @@ def _overrides(words: list[str], word: str) -> list[str]:
     if names:
         return [f"{key}={name}" for name in names if name.startswith(start)]
     with hydra_session():
-        found = DefaultCompletionPlugin(config_loader())._query(
-            CONFIG, " ".join([*words, word]) if word else " ".join([*words, ""])
-        )
-    return [match for match in found if not match.startswith("hydra")]
+        defaults = compose(CONFIG)
+        found = DefaultCompletionPlugin(config_loader())._query(CONFIG, " ".join([*words, word]) if word else "")
+    # Hydra offers a list's indices, though only the list as a whole can be set.
+    is_list = {key: isinstance(OmegaConf.select(defaults, key[:-1]), ListConfig) for key in found if key.endswith(".")}
+    matches = [f"{match[:-1]}=" if is_list.get(match) else match for match in found]
+    return [match for match in matches if not match.startswith("hydra")]

@@ -1,0 +1,1 @@
+"""One module per command: `configure(parser)` says what it takes, `run(options)` does it."""

@@ -1,0 +1,74 @@
+"""`kdsearch status`.
+
+`--json` and `--verify` ask MLflow too; where it cannot be reached, `--json` alone says null and `--verify` fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+from typing import Any
+
+from kdsearch.cli.arguments import CommandParser
+from kdsearch.cli.arguments import one_name
+from kdsearch.cli.arguments import print_json
+from kdsearch.errors import ExitCode
+from kdsearch.errors import KdsearchError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kdsearch.ledger.records import SweepRecord
+    from kdsearch.ledger.records import TrialRecord
+
+
+def configure(parser: CommandParser) -> None:
+    parser.add_words("NAME [storage=…] [ledger=…] [mlflow.tracking_uri=…]")
+    parser.add_argument("--json", action="store_true", help="print JSON for scripts")
+    parser.add_argument("--verify", action="store_true", help="compare ledger and MLflow one to one")
+
+
+def run(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from kdsearch.cli.lookup import find_ledger
+    from kdsearch.cli.lookup import find_sweep
+    from kdsearch.cli.lookup import tracking_uri
+    from kdsearch.report.status import render_status
+    from kdsearch.report.status import status
+
+    name, overrides = one_name(options.words)
+    locations, ledger = find_ledger(overrides)
+    record = find_sweep(ledger, name)
+    trials = ledger.trials(name)
+    ledger.close()
+    agreement = None
+    if options.verify or options.json:
+        agreement = _agreement(tracking_uri(record, locations, overrides), record, trials, must=options.verify)
+    document = status(record, trials, agreement)
+    if options.json:
+        print_json(document)
+    else:
+        Console().print(render_status(document))
+    return ExitCode.DONE
+
+
+def _agreement(uri: str, sweep: SweepRecord, trials: Sequence[TrialRecord], *, must: bool) -> dict[str, Any] | None:
+    """What MLflow has of the sweep; None where it cannot be asked and need not be (`must`)."""
+    from kdsearch.tracking.environment import prepare_environment
+
+    prepare_environment()
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from kdsearch.tracking.environment import silence_loggers
+    from kdsearch.tracking.verify import verify
+
+    silence_loggers()
+    try:
+        return verify(uri, sweep, trials)
+    except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
+        if must:
+            raise KdsearchError(f"mlflow.tracking_uri={uri}: cannot be asked: {str(error).splitlines()[0]}") from None
+        return None
