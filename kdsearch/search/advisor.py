@@ -1,8 +1,8 @@
 """The in-memory Optuna study that advises one study of the ledger: what to try next, what to prune.
 
 It mirrors the ledger's rows by number. Sampling against memory needs no commit per parameter, and the ledger's row is
-written whole, in one commit, from what the mirror answered. Each answer depends on the history and on a seed derived from
-(sweep seed, study, trial number), so a resumed sweep asks what an uninterrupted one would have asked.
+written whole, in one commit, from what the mirror answered. Each answer depends on the history and on a seed derived
+from (sweep seed, study, trial number), so a resumed sweep asks what an uninterrupted one would have asked.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Advisor:
         return recipe, row
 
     def judge(self, number: int, step: int, value: float) -> tuple[Decision, bool]:
-        """Whether trial `number`, at `value` after decision `step`, is to be pruned; and whether that is a new decision.
+        """Whether trial `number`, at `value` after decision `step`, is to be pruned; and whether that was decided now.
 
         A trial that was judged at this step before (it is being trained again from an older checkpoint) gets the same
         answer: what the others have reached since must not count.
@@ -116,7 +116,7 @@ class Advisor:
 def _mirrored(trial: FrozenTrial, decisions: Sequence[Decision]) -> FrozenTrial:
     """The ledger's row as the mirror holds it, with the decisions that were taken on it.
 
-    One to be continued is RUNNING: the sampler must count it as pending, and Optuna would hand out a waiting one itself.
+    One to be continued is RUNNING: the sampler must count it as pending, and Optuna would hand out a waiting one.
     """
     import optuna
 

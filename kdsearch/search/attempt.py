@@ -1,9 +1,9 @@
 """One attempt's conversation with the ledger: what goes out next, and what is written when something comes back.
 
-It knows nothing of Ray: the searcher and the scheduler that Tune calls hand everything here, so the same code runs under
-a simulated cluster. Order of what goes out: trials an earlier attempt left behind, then controls, then searched trials
-(interleaved over the sample counts, so that no study waits for another), then the confirmation of every sample count
-whose studies are done.
+It knows nothing of Ray: the searcher and the scheduler that Tune calls hand everything here, so the same code runs
+without a cluster. Order of what goes out: trials that an earlier attempt left behind, then controls, then searched
+trials (interleaved over the sample counts, so that no study waits for another), then the confirmation of every sample
+count whose studies are done.
 """
 
 from __future__ import annotations
@@ -296,7 +296,7 @@ class Attempt:
             self._finish(record, outcome.result, outcome.series)
 
     def lose(self, key: str, error: str, *, blame: bool) -> None:
-        """A worker died with the trial `key`. It is sent out again, until it was to blame more than `max_restarts` times."""
+        """A worker died with trial `key`. It goes out again, until it was to blame more than `max_restarts` times."""
         record = self._out.pop(key, None)
         if record is None:
             return

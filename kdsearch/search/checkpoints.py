@@ -1,7 +1,7 @@
 """Checkpoints of unfinished trials, in the sweep's storage.
 
-Each attempt writes under its own number, so a worker that outlived its driver can't overwrite what its successor writes.
-The newest one that can be read is used; a damaged one is passed over. A finished trial has none.
+Each attempt writes under its own number, so a worker that outlived its driver can't overwrite what its successor
+writes. The newest one that can be read is used; a damaged one is passed over. A finished trial has none.
 """
 
 from __future__ import annotations

@@ -22,13 +22,13 @@ from kdsearch.ledger import Point
 from kdsearch.ledger import SweepRecord
 from kdsearch.ledger import SweepState
 from kdsearch.ledger import TrialRecord
-from kdsearch.ledger import TrialState
 from kdsearch.ledger import open_ledger
 from kdsearch.progress import Phase
 from kdsearch.progress import Progress
 from kdsearch.progress import Tally
 from kdsearch.progress import make_progress
-from kdsearch.report.comparison import is_labels_only
+from kdsearch.report import gain_over_labels
+from kdsearch.report import labels_baselines
 from kdsearch.search.attempt import Attempt
 from kdsearch.search.interrupt import Interrupts
 from kdsearch.search.interrupt import handle_interrupts
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 CHECKPOINT_SECONDS = 60.0
-TRACKER_SECONDS = 120.0
-"""How long the end of an attempt waits for MLflow to take what is left."""
 STOP_REQUESTED = "stop requested"
 OUT_OF_TIME = "time budget used up"
 
@@ -134,7 +132,7 @@ class _Driver:
             config.mlflow.patience,
             _artifact_location(config),
         )
-        self._gains = _Gains()
+        self._gains = _Gains(config.search.metric)
         observers = (_TrackerObserver(self._tracker, self._gains), self._screen)
         self._attempt = Attempt(ledger, config, lease.number, observers)
         self._seconds_used = seconds_used(sweep)
@@ -143,14 +141,16 @@ class _Driver:
         from kdsearch.search.conclusion import conclude
 
         end = End(SweepState.INTERRUPTED, "error", ExitCode.TOO_MANY_FAILURES)
+        tracker = None
         self._lease.keep(self._attempt.stop, lambda: self._attempt.stop(STOP_REQUESTED))
         try:
             with self._progress:
                 self._attempt.open(self._seconds_used)
                 self._take_stock()
                 if not self._attempt.is_finished:
-                    self._tracker.start()
-                    self._tracker.reconcile(
+                    tracker = self._tracker
+                    tracker.start()
+                    tracker.reconcile(
                         self._attempt.records, lambda record: self._ledger.series(record.key), self._gains.of
                     )
                     end = self._search()
@@ -163,13 +163,13 @@ class _Driver:
             self._attempt.suspend_all()
             self._ledger.update_sweep(self._config.name, target=self._attempt.target)
             self._lease.release(end.state, end.outcome)
-        conclude(self._ledger, self._config, self._tracker, end, self._console)
+        failed = end.exit_code is ExitCode.TOO_MANY_FAILURES
+        conclude(self._ledger, self._config, tracker, failed=failed, console=self._console)
         return end.exit_code
 
     def _take_stock(self) -> None:
-        for record in self._attempt.records:
-            self._gains.add(record)
-            self._screen.tally.update(record)
+        self._gains.add(*self._attempt.records)
+        self._screen.tally.add(self._attempt.records)
 
     def _search(self) -> End:
         """Ray, teacher, trials."""
@@ -263,19 +263,15 @@ class _Screen:
 class _Gains:
     """What each trial gains over training on labels alone, at the same sample count and on the validation split."""
 
-    def __init__(self) -> None:
-        self._labels: dict[int, float] = {}
+    def __init__(self, metric: str) -> None:
+        self._metric = metric
+        self._baselines: dict[int, TrialRecord] = {}
 
-    def add(self, record: TrialRecord) -> None:
-        if record.kind is Kind.CONTROL and record.state is TrialState.COMPLETE and is_labels_only(record):
-            value = record.metrics["val_accuracy"]
-            self._labels[record.sample_count] = max(value, self._labels.get(record.sample_count, 0.0))
+    def add(self, *records: TrialRecord) -> None:
+        self._baselines = labels_baselines((*self._baselines.values(), *records), self._metric)
 
     def of(self, record: TrialRecord) -> dict[str, float]:
-        labels = self._labels.get(record.sample_count)
-        if labels is None or record.kind is Kind.CONFIRM or "val_accuracy" not in record.metrics:
-            return {}
-        return {"gain_over_labels": record.metrics["val_accuracy"] - labels}
+        return {} if record.kind is Kind.CONFIRM else gain_over_labels(record, self._baselines.get(record.sample_count))
 
 
 class _TrackerObserver:

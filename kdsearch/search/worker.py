@@ -22,6 +22,7 @@ from kdsearch.search.pack import Pack
 from kdsearch.search.pack import Slot
 from kdsearch.search.pack import encode_message
 from kdsearch.search.pack import failed
+from kdsearch.search.prepare import training_device
 from kdsearch.search.strategy import DECISION_STEPS
 from kdsearch.seeds import derive_seed
 from kdsearch.storage import open_storage
@@ -98,7 +99,7 @@ class SlotRun:
         from kdsearch.distiller import new_distiller
 
         context, slot = self._context, self._slot
-        device = _device(context.training.device, context.gpus)
+        device = training_device(context.training.device, context.gpus)
         training_set, validation_set = _sets(context.data, slot.sample_count, slot.subset_seed, device)
         self._distillers = [
             new_distiller(context.student, slot.recipe, context.training, training_set, seed=seed, device=device)
@@ -217,14 +218,6 @@ def _mean_point(points: tuple[Point, ...]) -> Point:
     names = first.metrics.keys()
     means = {name: sum(point.metrics[name] for point in points) / len(points) for name in names}
     return Point(first.epoch, first.time, means)
-
-
-def _device(wanted: str, gpus: float) -> torch.device:
-    import torch
-
-    if wanted == "auto":
-        wanted = "cuda" if gpus > 0 and torch.cuda.is_available() else "cpu"
-    return torch.device(wanted)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -1,0 +1,12 @@
+"""Teacher: trained once, kept by content hash; its outputs per sample are its signals."""
+
+from __future__ import annotations
+
+from kdsearch.teacher.identity import teacher_hash
+from kdsearch.teacher.signals import Signals
+from kdsearch.teacher.store import ensure_teacher
+from kdsearch.teacher.store import find_teacher
+from kdsearch.teacher.teacher import Teacher
+from kdsearch.teacher.training import train_teacher
+
+__all__ = ["Signals", "Teacher", "ensure_teacher", "find_teacher", "teacher_hash", "train_teacher"]

@@ -1,0 +1,58 @@
+"""What an attempt leaves behind for people: the report in the storage, the parent run in MLflow, the leaderboard."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kdsearch.config.schema import SweepConfig
+from kdsearch.ledger import Ledger
+from kdsearch.ledger import SweepState
+from kdsearch.report import leaderboard
+from kdsearch.report import verdict
+from kdsearch.report.write import write_report
+from kdsearch.storage import open_storage
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from kdsearch.ledger import SweepRecord
+    from kdsearch.ledger import TrialRecord
+    from kdsearch.tracking import Tracker
+
+TRACKER_SECONDS = 120.0
+"""How long the end of a complete sweep waits for MLflow to take what is left."""
+INTERRUPTED_TRACKER_SECONDS = 5.0
+"""The same when the sweep was interrupted: what is not delivered is written by the next attempt."""
+
+
+def conclude(ledger: Ledger, config: SweepConfig, tracker: Tracker | None, *, failed: bool, console: Console) -> None:
+    """Write report and parent run, print the leaderboard. `tracker` is None when MLflow was not opened."""
+    sweep = ledger.sweep(config.name)
+    assert sweep is not None
+    records = ledger.trials(config.name)
+    with tempfile.TemporaryDirectory(prefix="kdsearch-report-") as scratch:
+        write_report(sweep, records, Path(scratch))
+        storage = open_storage(config.storage)
+        for file in Path(scratch).iterdir():
+            storage.write(f"sweeps/{config.name}/report/{file.name}", file.read_bytes())
+        if tracker is not None:
+            _finish_tracking(tracker, sweep, records, Path(scratch), failed=failed, console=console)
+    console.print(leaderboard(sweep, records))
+
+
+def _finish_tracking(
+    tracker: Tracker,
+    sweep: SweepRecord,
+    records: list[TrialRecord],
+    report: Path,
+    *,
+    failed: bool,
+    console: Console,
+) -> None:
+    interrupted = sweep.state is SweepState.INTERRUPTED
+    seconds = INTERRUPTED_TRACKER_SECONDS if interrupted else TRACKER_SECONDS
+    if not tracker.finish(sweep.state, verdict(sweep, records), report, seconds, failed):
+        console.print("MLflow has not taken everything yet; the ledger has it, and the next start writes it.")
+    tracker.close()

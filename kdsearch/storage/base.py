@@ -1,0 +1,44 @@
+"""What a storage can do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from pathlib import PurePosixPath
+from typing import Protocol
+
+
+class Storage(Protocol):
+    """Bytes under relative, `/`-separated paths. What was written is there whole, or as it was before."""
+
+    @property
+    def local_path(self) -> Path | None:
+        """The folder that holds it, or None where it is not on this machine's file system."""
+
+    def read(self, path: str) -> bytes:
+        """
+        Raises:
+            FileNotFoundError: nothing is stored there.
+        """
+
+    def write(self, path: str, content: bytes) -> None:
+        """Store `content`, replacing what was there."""
+
+    def exists(self, path: str) -> bool: ...
+
+    def list(self, folder: str) -> list[str]:
+        """The paths of everything below `folder`, at any depth, sorted; empty when there is nothing."""
+
+    def delete(self, path: str) -> None:
+        """Remove what is stored there, if anything."""
+
+
+def checked(path: str) -> str:
+    """`path` in normal form.
+
+    Raises:
+        ValueError: it is absolute or leads out of the storage.
+    """
+    parts = PurePosixPath(path).parts
+    if not parts or parts[0] == "/" or ".." in parts:
+        raise ValueError(f"storage path {path!r}: must be relative and stay inside the storage")
+    return "/".join(parts)

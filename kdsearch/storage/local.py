@@ -1,0 +1,65 @@
+"""A folder as storage."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from pathlib import Path
+
+from kdsearch.storage.base import checked
+
+TEMPORARY_PREFIX = ".partial-"
+
+
+class LocalStorage:
+    """Files below one folder. A write is a rename of a complete, synced file, so a crash leaves the old or the new one."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder).expanduser().absolute()
+
+    @property
+    def local_path(self) -> Path:
+        return self._folder
+
+    def read(self, path: str) -> bytes:
+        return self._path(path).read_bytes()
+
+    def write(self, path: str, content: bytes) -> None:
+        target = self._path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+
+    def exists(self, path: str) -> bool:
+        return self._path(path).is_file()
+
+    def list(self, folder: str) -> list[str]:
+        files = (file for file in self._path(folder).rglob("*") if not file.name.startswith(TEMPORARY_PREFIX))
+        return sorted(file.relative_to(self._folder).as_posix() for file in files if file.is_file())
+
+    def delete(self, path: str) -> None:
+        self._path(path).unlink(missing_ok=True)
+
+    def _path(self, path: str) -> Path:
+        return self._folder / checked(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut; file systems that cannot sync a folder (some network ones) are left alone."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

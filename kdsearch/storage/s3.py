@@ -1,0 +1,93 @@
+"""An S3 bucket, or a compatible server's, as storage."""
+
+from __future__ import annotations
+
+import functools
+import io
+from pathlib import Path
+from typing import Any
+
+from kdsearch.storage.base import checked
+
+MISSING = ("404", "NoSuchKey", "NotFound")
+
+
+class S3Storage:
+    """Objects below one prefix of a bucket; S3 stores an object whole or not at all.
+
+    Credentials, region and endpoint come from boto3's standard places only: environment (`AWS_ENDPOINT_URL_S3`,
+    `AWS_ENDPOINT_URL`, …), shared files, instance role. Large contents go up in parts.
+    """
+
+    def __init__(self, bucket: str, prefix: str = "") -> None:
+        """
+        Raises:
+            ValueError: no bucket.
+        """
+        if not bucket:
+            raise ValueError("an S3 storage needs a bucket: s3://bucket/prefix")
+        self._bucket = bucket
+        self._prefix = f"{prefix}/" if prefix else ""
+
+    @property
+    def local_path(self) -> Path | None:
+        return None
+
+    def read(self, path: str) -> bytes:
+        from botocore.exceptions import ClientError
+
+        try:
+            content: bytes = self._client.get_object(Bucket=self._bucket, Key=self._key(path))["Body"].read()
+        except ClientError as error:
+            if _is_missing(error):
+                raise FileNotFoundError(f"s3://{self._bucket}/{self._key(path)}") from error
+            raise
+        return content
+
+    def write(self, path: str, content: bytes) -> None:
+        self._client.upload_fileobj(io.BytesIO(content), self._bucket, self._key(path))
+
+    def exists(self, path: str) -> bool:
+        from botocore.exceptions import ClientError
+
+        try:
+            self._client.head_object(Bucket=self._bucket, Key=self._key(path))
+        except ClientError as error:
+            if _is_missing(error):
+                return False
+            raise
+        return True
+
+    def list(self, folder: str) -> list[str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=f"{self._key(folder)}/"
+        )
+        keys = (item["Key"] for page in pages for item in page.get("Contents", ()))
+        return sorted(key.removeprefix(self._prefix) for key in keys if not key.endswith("/"))
+
+    def delete(self, path: str) -> None:
+        self._client.delete_object(Bucket=self._bucket, Key=self._key(path))
+
+    def _key(self, path: str) -> str:
+        return self._prefix + checked(path)
+
+    @functools.cached_property
+    def _client(self) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        # Checksums only where S3 demands them: many compatible servers reject the ones newer SDKs add by themselves.
+        config = Config(
+            retries={"mode": "standard", "max_attempts": 5},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        return boto3.client("s3", config=config)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A client holds connections and locks: each process opens its own.
+        return {name: value for name, value in self.__dict__.items() if name != "_client"}
+
+
+def _is_missing(error: Any) -> bool:
+    return error.response.get("Error", {}).get("Code") in MISSING
