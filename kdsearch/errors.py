@@ -63,6 +63,9 @@ class InputError(KdsearchError):
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)
+
 
 class DriverAtWorkError(KdsearchError):
     """Another driver holds the sweep's lease and its heartbeat advances."""

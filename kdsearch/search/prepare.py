@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 
-import numpy as np
-
 from kdsearch.config.schema import SweepConfig
 from kdsearch.data import Split
 from kdsearch.data import Splits
+from kdsearch.errors import KdsearchError
+from kdsearch.teacher import Signals
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from numpy.typing import NDArray
     from ray import ObjectRef
@@ -23,14 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SearchData:
-    """What search and controls see: train pool and validation split, and what the teacher says about them.
-
-    `pool_signals` float32 [pool, class_count] and `validation_signals` [validation, class_count] follow the splits' order.
-    """
+    """What search and controls see: train pool and validation split, and what the teacher says about their samples."""
 
     splits: Splits
-    pool_signals: NDArray[np.float32]
-    validation_signals: NDArray[np.float32]
+    signals: Signals
 
     def training_set(self, sample_count: int, subset_seed: int) -> TrainingSet:
         import torch
@@ -38,17 +35,17 @@ class SearchData:
         from kdsearch.distiller import TrainingSet
 
         samples = self.splits.samples(sample_count, subset_seed)
-        rows = np.searchsorted(self.splits.pool.ids, samples.ids)
         return TrainingSet(
             ids=torch.from_numpy(samples.ids),
             inputs=torch.from_numpy(samples.inputs),
             targets=torch.from_numpy(samples.targets),
             class_count=self.splits.class_count,
-            signals=torch.from_numpy(self.pool_signals[rows]),
+            signals=torch.from_numpy(self.signals.of(samples.ids)),
         )
 
     def validation_set(self) -> EvaluationSet:
-        return _evaluation_set(self.splits.validation, self.validation_signals)
+        validation = self.splits.validation
+        return _evaluation_set(validation, self.signals.of(validation.ids))
 
 
 @dataclass(frozen=True)
@@ -70,14 +67,24 @@ class Prepared:
 
 
 def prepare(config: SweepConfig) -> Prepared:
-    """Load and split the data, train or reuse the teacher and its signals, in a task on the cluster."""
+    """Load and split the data, train or reuse the teacher and its signals, in a task on the cluster.
+
+    Raises:
+        InputError: data or a model that can't be loaded, a teacher that diverges.
+    """
     import ray
+    from ray.exceptions import RayTaskError
 
     task = ray.remote(_prepare).options(
         num_returns=3, num_cpus=config.resources.cpus_per_trial, num_gpus=config.resources.gpus_per_trial
     )
     data, test, teacher = task.remote(config)
-    return Prepared(data, test, ray.get(teacher))
+    try:
+        return Prepared(data, test, ray.get(teacher))
+    except RayTaskError as error:
+        if isinstance(error.cause, KdsearchError):
+            raise error.cause from None
+        raise
 
 
 def _prepare(config: SweepConfig) -> tuple[SearchData, TestData, dict[str, Any]]:
@@ -88,8 +95,7 @@ def _prepare(config: SweepConfig) -> tuple[SearchData, TestData, dict[str, Any]]
     splits = load_splits(config.dataset, config.seed)
     device = training_device(config.teacher.training.device, config.resources.gpus_per_trial)
     teacher = ensure_teacher(config.teacher, splits, config.seed, open_storage(config.storage), device=device)
-    data = SearchData(splits.without_test(), teacher.pool_signals, teacher.validation_signals)
-    return data, TestData(splits.test("confirmation")), teacher.facts
+    return SearchData(splits.without_test(), teacher.signals), TestData(splits.test("confirmation")), teacher.record()
 
 
 def training_device(wanted: str, gpus: float) -> torch.device:
