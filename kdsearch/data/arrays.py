@@ -36,9 +36,8 @@ class Arrays:
             object.__setattr__(self, f"{part}_targets", np.asarray(getattr(self, f"{part}_targets"), dtype=np.int64))
         problems = [problem for part in ("train", "test") for problem in self._problems(part)]
         if self.train_inputs.shape[1:] != self.test_inputs.shape[1:]:
-            problems.append(
-                f"train inputs have shape {list(self.train_inputs.shape[1:])} and test inputs {list(self.test_inputs.shape[1:])}"
-            )
+            shapes = [list(inputs.shape[1:]) for inputs in (self.train_inputs, self.test_inputs)]
+            problems.append(f"train inputs have shape {shapes[0]} and test inputs {shapes[1]}")
         if self.class_count < 2:
             problems.append(f"class_count is {self.class_count}, at least 2 are needed")
         if problems:
@@ -49,7 +48,7 @@ class Arrays:
         return tuple(self.train_inputs.shape[1:])
 
     def fingerprint(self) -> str:
-        """SHA-256 of the content: the same samples in the same order give the same one, wherever they were read from."""
+        """SHA-256 of the content: the same samples in the same order give the same one, wherever they come from."""
         digest = hashlib.sha256(str(self.class_count).encode())
         for array in (self.train_inputs, self.train_targets, self.test_inputs, self.test_targets):
             digest.update(f"{array.dtype}{array.shape}".encode())
@@ -59,9 +58,8 @@ class Arrays:
     def _problems(self, part: str) -> list[str]:
         inputs, targets = getattr(self, f"{part}_inputs"), getattr(self, f"{part}_targets")
         if inputs.ndim < 2 or targets.ndim != 1 or len(inputs) != len(targets) or len(inputs) == 0:
-            return [
-                f"{part} inputs must be [N, …] and {part} targets [N] with N > 0, got {list(inputs.shape)} and {list(targets.shape)}"
-            ]
+            shapes = f"{list(inputs.shape)} and {list(targets.shape)}"
+            return [f"{part} inputs must be [N, …] and {part} targets [N] with N > 0, got {shapes}"]
         problems = []
         if not np.isfinite(inputs).all():
             problems.append(f"{part} inputs hold values that are not finite")

@@ -103,7 +103,8 @@ def _load_target(config: DatasetConfig, target: str) -> Arrays:
     try:
         arrays = load(**arguments)
     except Exception as error:
-        raise InputError([Problem("dataset._target_", target, f"failed with {type(error).__name__}: {error}")]) from error
+        reason = f"failed with {type(error).__name__}: {error}"
+        raise InputError([Problem("dataset._target_", target, reason)]) from error
     if not isinstance(arrays, Arrays):
         allowed = f"must return kdsearch.data.Arrays, not {type(arrays).__name__}"
         raise InputError([Problem("dataset._target_", target, allowed)])

@@ -45,6 +45,8 @@ class Split:
 class Splits:
     """The splits of one sweep. The test split is behind `test`, and `without_test` gives splits that do not hold it."""
 
+    name: str
+    """Of the data set."""
     pool: Split
     """What students and teacher may learn from."""
     validation: Split
@@ -95,11 +97,15 @@ def load_splits(config: DatasetConfig, seed: int) -> Splits:
     """
     arrays = load_arrays(config)
     check_validation_count(config, len(arrays.train_targets))
-    return split(arrays, config.validation_count, seed, config.subset)
+    return split(arrays, config.validation_count, seed, config.subset, config.name)
 
 
 def split(
-    arrays: Arrays, validation_count: int, seed: int, subset: Literal["stratified", "uniform"] = "stratified"
+    arrays: Arrays,
+    validation_count: int,
+    seed: int,
+    subset: Literal["stratified", "uniform"] = "stratified",
+    name: str = "custom",
 ) -> Splits:
     """Splits of `arrays`: `validation_count` samples of its training part are held out, stratified by class."""
     train_count = len(arrays.train_targets)
@@ -107,6 +113,7 @@ def split(
     test_ids = np.arange(train_count, train_count + len(arrays.test_targets))
     order = subset_order(arrays.train_targets, derive_seed(seed, "validation"), "stratified")
     return Splits(
+        name=name,
         pool=train.take(np.sort(order[validation_count:])),
         validation=train.take(np.sort(order[:validation_count])),
         class_count=arrays.class_count,

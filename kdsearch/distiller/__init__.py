@@ -18,6 +18,7 @@ from kdsearch.distiller.sets import TrainingSet
 from kdsearch.distiller.tasks import CLASSIFICATION
 from kdsearch.distiller.tasks import Classification
 from kdsearch.distiller.tasks import Task
+from kdsearch.distiller.threads import suited_threads
 
 __all__ = [
     "CLASSIFICATION",
@@ -35,5 +36,6 @@ __all__ = [
     "new_distiller",
     "predict",
     "steps_per_epoch",
+    "suited_threads",
     "total_steps",
 ]

@@ -143,8 +143,8 @@ class Distiller:
     def evaluate(self, data: EvaluationSet) -> Point:
         """Score the student, add the point to `series` and return it.
 
-        Its metrics are `val_accuracy`, `val_nll` and `train_loss` (mean over the steps since the last evaluation), and at
-        the end of training also `val_balanced_accuracy`, `val_ece` and, with teacher's logits, `val_agreement`.
+        Its metrics are `val_accuracy`, `val_nll` and `train_loss` (mean over the steps since the last evaluation),
+        and at the end of training also `val_balanced_accuracy`, `val_ece` and, with teacher's logits, `val_agreement`.
 
         Raises:
             NonFiniteLossError: the student's outputs are not finite.
@@ -182,7 +182,7 @@ class Distiller:
         self.series = [Point(**point) for point in state["series"]]
 
     def _batches(self, until_step: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-        """The batches of the steps from `self.step` to `until_step`, across epochs; the last of an epoch may be short."""
+        """The batches of the steps from `self.step` to `until_step`; the last of an epoch may be short."""
         step = self.step
         size = min(self.training.batch_size, len(self._data))
         while step < until_step:

@@ -20,9 +20,10 @@ def predict(model: nn.Module, inputs: Tensor) -> Tensor:
     model.eval()
     try:
         with torch.inference_mode():
-            return torch.cat([model(chunk) for chunk in inputs.split(CHUNK)])
+            outputs = [model(chunk) for chunk in inputs.split(CHUNK)]
     finally:
         model.train(was_training)
+    return torch.cat(outputs)  # outside inference mode: an ordinary tensor, which a loss may use
 
 
 def evaluate(

@@ -7,7 +7,7 @@ from torch import nn
 
 
 class FlatParameters:
-    """Moves a model's trained parameters into one vector per type, each parameter a view of it, and likewise the gradients.
+    """Moves a model's trained parameters into one vector per type, each parameter a view of it; likewise the gradients.
 
     Zeroing, clipping and the optimizer then touch one tensor instead of one per layer, which on small networks is half
     of a step's time. The model's own names and `state_dict` stay as they were.

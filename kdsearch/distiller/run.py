@@ -25,7 +25,7 @@ from kdsearch.seeds import derive_seed
 class DistillResult:
     model: nn.Module
     metrics: dict[str, float]
-    """Those of the last evaluation (`val_accuracy`, `val_nll`, …) and, with a test set, `test_accuracy`, `test_nll`, …"""
+    """Those of the last evaluation (`val_accuracy`, …) and, with a test set, `test_accuracy`, `test_nll`, …"""
     series: tuple[Point, ...]
     completed: bool
     """False when it was stopped before the end of its budget."""

@@ -32,7 +32,7 @@ def _cosine(start: float, end: float, progress: float) -> float:
 
 
 def evaluation_steps(total_steps: int, evaluations: int, steps_per_epoch: int) -> list[int]:
-    """At most `evaluations` steps, evenly spaced, at the end of an epoch and at most one per epoch; the last is the end."""
+    """At most `evaluations` steps, evenly spaced, each at the end of an epoch; the last is the end of training."""
     whole_epochs = total_steps // steps_per_epoch
     boundaries = {
         min(total_steps, steps_per_epoch * max(1, round(whole_epochs * index / evaluations)))

@@ -41,7 +41,7 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Samples that are only scored: inputs [n, *input_shape], class indices [n], the teacher's logits [n, C] or None."""
+    """Samples that are only scored: inputs [n, *input_shape], class indices [n], teacher's logits [n, C] or None."""
 
     inputs: Tensor
     targets: Tensor

@@ -36,10 +36,16 @@ class Classification:
             "nll": F.cross_entropy(outputs.float(), targets).item(),
         }
 
-    def final_metrics(self, outputs: Tensor, targets: Tensor, teacher_outputs: Tensor | None = None) -> dict[str, float]:
-        """`balanced_accuracy` (mean recall of the classes present), `ece` (expected calibration error of the confidence,
-        15 equal bins; Guo et al., arXiv 1706.04599) and, with a teacher, `agreement` (fraction of equal predictions)."""
-        metrics = {"balanced_accuracy": _balanced_accuracy(outputs, targets), "ece": _calibration_error(outputs, targets)}
+    def final_metrics(
+        self, outputs: Tensor, targets: Tensor, teacher_outputs: Tensor | None = None
+    ) -> dict[str, float]:
+        """`balanced_accuracy` (mean recall of the classes present), `ece` (expected calibration error of the confidence
+        in 15 equal bins; Guo et al., arXiv 1706.04599) and, with a teacher, `agreement` (fraction of equal predictions).
+        """
+        metrics = {
+            "balanced_accuracy": _balanced_accuracy(outputs, targets),
+            "ece": _calibration_error(outputs, targets),
+        }
         if teacher_outputs is not None:
             same = outputs.argmax(dim=-1) == teacher_outputs.argmax(dim=-1)
             metrics["agreement"] = same.double().mean().item()

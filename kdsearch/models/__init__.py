@@ -33,5 +33,5 @@ def build_model(config: ModelConfig, input_shape: tuple[int, ...], class_count: 
 
 
 def parameter_count(model: nn.Module) -> int:
-    """How many numbers training changes."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    """How many numbers the model's parameters hold."""
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -20,8 +20,8 @@ def construct(config: ModelConfig, input_shape: tuple[int, ...], class_count: in
         return mlp(input_shape, class_count, config.hidden or (), config.dropout)
     if config.name == "cnn":
         if len(input_shape) != 3:
-            problem = Problem("model", "cnn", f"needs images [channels, height, width]; the data set's inputs are {list(input_shape)}")
-            raise InputError([problem])
+            allowed = f"needs images [channels, height, width]; the data set's inputs are {list(input_shape)}"
+            raise InputError([Problem("model", "cnn", allowed)])
         return cnn(input_shape, class_count, config.channels or (), config.dropout)
     raise InputError([Problem("model", config.name, "must be one of mlp, cnn, or have a `_target_`")])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -12,7 +13,7 @@ def mlp(input_shape: tuple[int, ...], class_count: int, hidden: Sequence[int], d
     """Flatten, then linear + ReLU (+ dropout) per hidden width, then a linear layer to the logits."""
     widths = [math.prod(input_shape), *hidden]
     layers: list[nn.Module] = [nn.Flatten()] if len(input_shape) > 1 else []
-    for width_in, width_out in zip(widths, hidden):
+    for width_in, width_out in itertools.pairwise(widths):
         layers += [nn.Linear(width_in, width_out), nn.ReLU()]
         if dropout > 0:
             layers.append(nn.Dropout(dropout))

@@ -25,7 +25,8 @@ def soft_loss(
         student_logits: [..., B, C]; leading axes are slots of a pack.
         teacher_logits: [..., B, C].
         labels: class indices [..., B].
-        hyperparameters: those of the objective's spec, numbers or tensors over the slot axes; the rest take their defaults.
+        hyperparameters: those of the objective's spec, numbers or tensors over the slot axes; the others take their
+            defaults.
 
     Returns:
         [..., B], float32 (float64 where an input is).

@@ -13,7 +13,7 @@ from typing import Any
 class Parameter:
     """A number that a search may choose: its default, the range searched when the user gives none, and what is valid.
 
-    `minimum` and `maximum` bound every value, searched or fixed; `exclusive_minimum` says whether `minimum` itself is out.
+    `minimum` and `maximum` bound every value, searched or fixed; with `exclusive_minimum`, `minimum` itself is out.
     """
 
     name: str
@@ -42,8 +42,8 @@ class Parameter:
 class ObjectiveSpec:
     """One objective: its loss function's import path and the hyperparameters that apply to it.
 
-    `loss` names a function `f(student_logits [..., B, C], teacher_logits [..., B, C], labels [..., B], **hyperparameters)`
-    that returns the soft loss per sample, `[..., B]`.
+    `loss` names a function of student_logits [..., B, C], teacher_logits [..., B, C], labels [..., B] and, by keyword,
+    the hyperparameters; it returns the soft loss per sample, [..., B].
     """
 
     name: str
@@ -75,7 +75,7 @@ SPECS: dict[str, ObjectiveSpec] = {
             "mse",
             "kdsearch.objectives.mse:mse",
             (),
-            "Kim, Oh, Kim, Cho, Yun: Comparing Kullback-Leibler Divergence and Mean Squared Error Loss, arXiv 2105.08919",
+            "Kim et al.: Comparing Kullback-Leibler Divergence and Mean Squared Error Loss, arXiv 2105.08919",
         ),
     )
 }

@@ -13,7 +13,7 @@ TEMPORARY_PREFIX = ".partial-"
 
 
 class LocalStorage:
-    """Files below one folder. A write is a rename of a complete, synced file, so a crash leaves the old or the new one."""
+    """Files below one folder. A write renames a complete, synced file, so a crash leaves the old or the new one."""
 
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder).expanduser().absolute()

@@ -50,21 +50,23 @@ def train_teacher(
     """
     from kdsearch.distiller import NonFiniteLossError
     from kdsearch.distiller import distill
+    from kdsearch.distiller import suited_threads
 
     device = resolve_device(device)
     samples = teacher_samples(config, splits, seed)
     started = time.monotonic()
     try:
-        result = distill(
-            config.model,
-            LABELS_ONLY,
-            config.training,
-            _training_set(samples, splits.class_count),
-            _validation_set(splits.validation),
-            seed=derive_seed(seed, "teacher"),
-            device=device,
-            on_evaluation=on_evaluation,
-        )
+        with suited_threads(config.model):
+            result = distill(
+                config.model,
+                LABELS_ONLY,
+                config.training,
+                _training_set(samples, splits.class_count),
+                _validation_set(splits.validation),
+                seed=derive_seed(seed, "teacher"),
+                device=device,
+                on_evaluation=on_evaluation,
+            )
     except NonFiniteLossError as error:
         rate = config.training.learning_rate
         raise InputError([Problem("teacher.training.learning_rate", rate, f"{error}; try a lower one")]) from error
