@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import sys
 from collections.abc import Iterator
 
 from kdsearch.config.schema import SweepConfig
@@ -31,16 +30,12 @@ def ray_cluster(config: SweepConfig) -> Iterator[None]:
         os.environ.setdefault(name, value)
     import ray
 
-    ray.init(
-        address=config.cluster.address,
-        configure_logging=False,
-        logging_level=logging.ERROR,
-        log_to_driver=False,
-        include_dashboard=False if config.cluster.address is None else None,
-        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}}
-        if config.cluster.address is None
-        else None,
-    )
+    quiet = {"configure_logging": False, "logging_level": logging.ERROR, "log_to_driver": False}
+    if config.cluster.address is not None:
+        ray.init(address=config.cluster.address, **quiet)
+    else:
+        # A cluster of this machine alone listens to this machine alone.
+        ray.init(include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
     try:
         yield
     finally:

@@ -97,6 +97,6 @@ def open_attempt(ledger: Ledger, config: SweepConfig, number: int, **options: An
 
 def outline(ledger: Ledger) -> list[tuple[object, ...]]:
     """What must not depend on interruptions."""
-    return [(t.key, t.state, t.recipe, t.params, t.seed, t.subset_seed, t.value, t.confirms) for t in ledger.trials("sim")]
-
-
+    return [
+        (t.key, t.state, t.recipe, t.params, t.seed, t.subset_seed, t.value, t.confirms) for t in ledger.trials("sim")
+    ]

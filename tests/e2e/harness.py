@@ -1,0 +1,100 @@
+"""Real sweeps in processes of their own, small enough for a test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kdsearch.errors import InputError
+from kdsearch.ledger import TrialRecord
+from kdsearch.sweep import Sweep
+from kdsearch.sweep import load
+
+SMALL = (
+    "sample_counts=[20,50]",
+    "trials_per_count=3",
+    "confirm.top_k=1",
+    "confirm.seeds=2",
+    "training.steps=40",
+    "training.evaluations=4",
+    "student.hidden=[8]",
+    "teacher.model.hidden=[16]",
+    "teacher.training.epochs=3",
+)
+TARGET = 2 * (3 + 3 + (1 + 3) * 2)
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A folder in which `kdsearch` commands run, and the Ray cluster they use."""
+
+    folder: Path
+    ray_address: str
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "kdsearch", *words]
+
+    def sweep_words(self, *overrides: str) -> tuple[str, ...]:
+        return ("sweep", *SMALL, f"cluster.address={self.ray_address}", *overrides)
+
+    def run(self, *words: str, expect: int = 0, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.command(*words), cwd=self.folder, capture_output=True, text=True, timeout=timeout, env=self._env()
+        )
+        assert done.returncode == expect, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.logs()}"
+        return done
+
+    def sweep(self, *overrides: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        return self.run(*self.sweep_words(*overrides), expect=expect)
+
+    def start_sweep(self, *overrides: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*self.sweep_words(*overrides)),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self._env(),
+        )
+
+    def load(self, name: str = "digits") -> Sweep:
+        return load(name, storage=str(self.folder / "kdsearch-data"))
+
+    def status(self, name: str = "digits") -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run("status", name, "--json", "--verify").stdout)
+        return found
+
+    def wait_for(self, enough: Callable[[tuple[TrialRecord, ...]], bool], name: str = "digits") -> None:
+        """Wait until the ledger of a running sweep says so."""
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                if enough(self.load(name).records):
+                    return
+            except InputError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"not in time\n{self.logs()}")
+
+    def logs(self) -> str:
+        files = sorted((self.folder / "kdsearch-data").glob("sweeps/*/logs/*.log"))
+        return "\n".join(f"{file.name}:\n{file.read_text()[-3000:]}" for file in files)
+
+    def _env(self) -> dict[str, str]:
+        return os.environ | {"COLUMNS": "160"}
+
+
+def outline(sweep: Sweep) -> list[tuple[object, ...]]:
+    """What must be equal, to the bit, whether or not a sweep was interrupted."""
+    return [(r.key, r.state, r.recipe, r.params, r.seed, r.subset_seed, r.value, r.metrics) for r in sweep.records]
+
+
+def done(count: int) -> Callable[[tuple[TrialRecord, ...]], bool]:
+    return lambda records: sum(record.state.is_finished for record in records) >= count
