@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from typing import Any
 
 from kdsearch.config.compose import Locations
 from kdsearch.config.compose import resolve_locations
+from kdsearch.config.overrides import split
 from kdsearch.config.suggest import did_you_mean
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
@@ -38,10 +40,42 @@ def find_sweep(ledger: Ledger, name: str) -> SweepRecord:
     return record
 
 
+def current_storage(record: SweepRecord, locations: Locations, overrides: Sequence[str]) -> str:
+    """Where the sweep's files are.
+
+    Where a given `ledger=` led to the sweep, its configuration knows, unless `storage=` is given too. Otherwise the
+    ledger was found inside the storage, so this is where the storage is now, moved or not.
+    """
+    stored = _stored(record, "storage")
+    is_elsewhere = _is_given("ledger", overrides) and not _is_given("storage", overrides)
+    return str(stored) if is_elsewhere and stored is not None else locations.storage
+
+
+def stored_config(record: SweepRecord, locations: Locations, overrides: Sequence[str]) -> dict[str, Any]:
+    """The sweep's configuration, with `storage` where it is now; a reference that still leads there is kept."""
+    config = dict(record.config)
+    storage = current_storage(record, locations, overrides)
+    if storage != _stored(record, "storage"):
+        config["storage"] = storage
+    return config
+
+
 def tracking_uri(record: SweepRecord, locations: Locations, overrides: Sequence[str]) -> str:
     """Where the sweep logged to: the override if one was given, else what the sweep's configuration says."""
-    from omegaconf import OmegaConf
+    stored = _stored(record, "mlflow.tracking_uri")
+    return locations.mlflow_uri if _is_given("mlflow.tracking_uri", overrides) or stored is None else str(stored)
 
-    stored = OmegaConf.select(OmegaConf.create(dict(record.config)), "mlflow.tracking_uri")
-    is_given = any(override.lstrip("+").startswith("mlflow.tracking_uri=") for override in overrides)
-    return locations.mlflow_uri if is_given or stored is None else str(stored)
+
+def _stored(record: SweepRecord, key: str) -> object:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        return OmegaConf.select(OmegaConf.create(dict(record.config)), key)
+    except OmegaConfBaseException as error:
+        cause = str(error).splitlines()[0].rpartition("resolving interpolation: ")[2]
+        raise InputError([Problem(key, record.config.get(key), f"leads nowhere: {cause}")]) from None
+
+
+def _is_given(key: str, overrides: Sequence[str]) -> bool:
+    return any(split(override)[0] == key for override in overrides)

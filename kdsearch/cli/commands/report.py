@@ -19,6 +19,7 @@ def configure(parser: CommandParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from kdsearch.cli.lookup import current_storage
     from kdsearch.cli.lookup import find_ledger
     from kdsearch.cli.lookup import find_sweep
     from kdsearch.config.locations import is_s3
@@ -27,6 +28,7 @@ def run(options: argparse.Namespace) -> int:
     name, overrides = one_name(options.words)
     locations, ledger = find_ledger(overrides)
     record = find_sweep(ledger, name)
-    inside = Path(f"report-{name}") if is_s3(locations.storage) else Path(locations.storage, "sweeps", name, "report")
+    storage = current_storage(record, locations, overrides)
+    inside = Path(f"report-{name}") if is_s3(storage) else Path(storage, "sweeps", name, "report")
     print(write_report(record, ledger.trials(name), options.output or inside))
     return ExitCode.DONE

@@ -24,6 +24,7 @@ def configure(parser: CommandParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from kdsearch.cli.lookup import find_ledger
     from kdsearch.cli.lookup import find_sweep
+    from kdsearch.cli.lookup import stored_config
     from kdsearch.config.compose import LOCATIONS
     from kdsearch.config.compose import apply_overrides
     from kdsearch.config.overrides import split
@@ -33,10 +34,8 @@ def run(options: argparse.Namespace) -> int:
     if "name" in given:
         raise InputError([Problem("name", split(given["name"])[1], "a sweep keeps its name")])
     locations, ledger = find_ledger([override for key, override in given.items() if key in LOCATIONS])
-    stored = dict(find_sweep(ledger, name).config)
+    record = find_sweep(ledger, name)
     ledger.close()
-    if "ledger" not in given:
-        # The ledger was found through the storage, so this is where the storage is now, moved or not.
-        stored["storage"] = locations.storage
+    stored = stored_config(record, locations, overrides)
     composed = apply_overrides(stored, overrides, outside_world=not options.cfg)
     return print_config(composed) if options.cfg else start(composed, options, extend=True)
