@@ -21,7 +21,7 @@ from kdsearch.report.comparison import accuracy
 from kdsearch.report.summary import CountSummary
 from kdsearch.report.summary import failures
 from kdsearch.report.summary import states
-from kdsearch.report.summary import summarize
+from kdsearch.report.summary import summarize_search
 
 
 def status(
@@ -43,7 +43,7 @@ def status(
         "trials": {state.value: count for state, count in states(records).items()},
         "failures": failures(records),
         "mlflow": dict(mlflow) if mlflow is not None else None,
-        "best": [_best(summary) for summary in summarize(sweep, records)],
+        "best": [_best(summary) for summary in summarize_search(sweep, records)],
         "attempts": [_attempt(attempt) for attempt in sweep.attempts],
         "seconds_used": round(seconds_used(sweep, moment), 1),
         "time_budget": sweep.config.get("time_budget"),

@@ -16,7 +16,6 @@ from kdsearch.ledger.records import SweepRecord
 from kdsearch.ledger.records import TrialRecord
 from kdsearch.ledger.records import TrialState
 from kdsearch.recipe import Recipe
-from kdsearch.report.comparison import LABELS_CONTROL
 from kdsearch.report.comparison import accuracy
 from kdsearch.report.comparison import best
 from kdsearch.report.comparison import is_labels_only
@@ -67,14 +66,20 @@ def summarize(sweep: SweepRecord, records: Sequence[TrialRecord]) -> list[CountS
     """One summary per sample count of the sweep, smallest first."""
     metric = search_metric(sweep)
     confirmed = confirmed_recipes(records)
+    summaries = [
+        _confirmed(summary, [recipe for recipe in confirmed if recipe.sample_count == summary.sample_count], metric)
+        for summary in summarize_search(sweep, records)
+    ]
+    return [replace(summary, data_efficiency=_efficiency(summary, summaries)) for summary in summaries]
+
+
+def summarize_search(sweep: SweepRecord, records: Sequence[TrialRecord]) -> list[CountSummary]:
+    """The search alone, on validation, without data efficiency: what `status` needs, without its imports."""
+    metric = search_metric(sweep)
     of_count: dict[int, list[TrialRecord]] = {count: [] for count in sample_counts(sweep, records)}
     for record in records:
         of_count[record.sample_count].append(record)
-    summaries = [
-        _summarize_count(count, rows, [recipe for recipe in confirmed if recipe.sample_count == count], metric)
-        for count, rows in of_count.items()
-    ]
-    return [replace(summary, data_efficiency=_efficiency(summary, summaries)) for summary in summaries]
+    return [_searched(count, rows, metric) for count, rows in of_count.items()]
 
 
 def search_metric(sweep: SweepRecord) -> str:
@@ -142,47 +147,13 @@ def validation_count(sweep: SweepRecord) -> int | None:
     return None if value is None else int(value)
 
 
-def _summarize_count(
-    sample_count: int, records: Sequence[TrialRecord], confirmed: Sequence[Confirmed], metric: str
-) -> CountSummary:
+def _searched(sample_count: int, records: Sequence[TrialRecord], metric: str) -> CountSummary:
     searched = [record for record in records if record.kind is Kind.SEARCH]
     leader = best(searched, metric)
     baseline = labels_baselines(records, metric).get(sample_count)
-    distilled = choose((recipe for recipe in confirmed if recipe.control is None and not recipe.is_labels), metric)
-    labels = choose((recipe for recipe in confirmed if recipe.is_labels), metric)
-    if distilled is None:
-        return _on_validation(sample_count, records, leader, baseline, metric)
-    return CountSummary(
-        sample_count=sample_count,
-        trials=states(searched),
-        best=leader,
-        labels_trial=baseline,
-        evaluated_on="test",
-        recipe=distilled.recipe,
-        recipe_label=distilled.label,
-        labels=labels.test() if labels else None,
-        distilled=distilled.test(),
-        gain=paired_gain(distilled, labels) if labels else None,
-        controls={recipe.control: recipe.test() for recipe in confirmed if recipe.control and not recipe.is_labels},
-    )
-
-
-def _on_validation(
-    sample_count: int,
-    records: Sequence[TrialRecord],
-    leader: TrialRecord | None,
-    baseline: TrialRecord | None,
-    metric: str,
-) -> CountSummary:
-    named = {record.control: record for record in records if record.kind is Kind.CONTROL and record.control is not None}
-    names = [name for name in named if name != LABELS_CONTROL]
-    of_name = {
-        name: best((r for r in records if r.kind is Kind.CONTROL and r.control == name), metric) for name in names
-    }
-    controls = {name: _single(record) for name, record in of_name.items() if not (record and is_labels_only(record))}
     summary = CountSummary(
         sample_count=sample_count,
-        trials=states(record for record in records if record.kind is Kind.SEARCH),
+        trials=states(searched),
         best=leader,
         labels_trial=baseline,
         evaluated_on="validation",
@@ -191,10 +162,37 @@ def _on_validation(
         labels=_single(baseline),
         distilled=_single(leader),
         gain=None,
-        controls={name: value for name, value in controls.items() if value is not None},
+        controls=_searched_controls(records, metric),
     )
     gain = summary.validation_gain
     return summary if gain is None else replace(summary, gain=Estimate(gain, None, 1))
+
+
+def _searched_controls(records: Sequence[TrialRecord], metric: str) -> dict[str, Estimate]:
+    of_name: dict[str, list[TrialRecord]] = {}
+    for record in records:
+        if record.kind is Kind.CONTROL and record.control and not is_labels_only(record):
+            of_name.setdefault(record.control, []).append(record)
+    found = {name: _single(best(rows, metric)) for name, rows in of_name.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _confirmed(summary: CountSummary, confirmed: Sequence[Confirmed], metric: str) -> CountSummary:
+    """The summary on the test split, where a distilled recipe of its count has been confirmed."""
+    distilled = choose((recipe for recipe in confirmed if recipe.control is None and not recipe.is_labels), metric)
+    labels = choose((recipe for recipe in confirmed if recipe.is_labels), metric)
+    if distilled is None:
+        return summary
+    return replace(
+        summary,
+        evaluated_on="test",
+        recipe=distilled.recipe,
+        recipe_label=distilled.label,
+        labels=labels.test() if labels else None,
+        distilled=distilled.test(),
+        gain=paired_gain(distilled, labels) if labels else None,
+        controls={recipe.control: recipe.test() for recipe in confirmed if recipe.control and not recipe.is_labels},
+    )
 
 
 def _single(record: TrialRecord | None) -> Estimate | None:

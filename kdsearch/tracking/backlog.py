@@ -21,6 +21,7 @@ class Backlog:
         self._spooled = 0
         self._file: Any = None
         self._read_at = 0
+        self._is_closed = False
         self._changed = threading.Condition()
 
     def __len__(self) -> int:
@@ -36,9 +37,9 @@ class Backlog:
             self._changed.notify_all()
 
     def first(self, timeout: float | None = None) -> Any:
-        """The oldest job, left in place; None when there is none within `timeout` seconds."""
+        """The oldest job, left in place; None when there is none within `timeout` seconds, or none will come."""
         with self._changed:
-            self._changed.wait_for(lambda: self._head or self._spooled, timeout)
+            self._changed.wait_for(lambda: self._head or self._spooled or self._is_closed, timeout)
             if not self._head:
                 self._refill()
             return self._head[0] if self._head else None
@@ -53,8 +54,10 @@ class Backlog:
         with self._changed:
             return self._changed.wait_for(lambda: not self._head and not self._spooled, timeout)
 
-    def wake(self) -> None:
+    def close(self) -> None:
+        """No more jobs come: who waits for one waits no longer."""
         with self._changed:
+            self._is_closed = True
             self._changed.notify_all()
 
     def _spool(self, job: Any) -> None:

@@ -168,7 +168,7 @@ class Tracker:
     def close(self) -> None:
         """Write nothing more (a request under way ends by itself)."""
         self._closed.set()
-        self._backlog.wake()
+        self._backlog.close()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(timeout=1.0)
 
@@ -185,9 +185,9 @@ class Tracker:
                 raise RuntimeError("the sweep's run could not be created")
             self._decorate()
             while not self._closed.is_set():
-                job = self._backlog.first(timeout=1.0)
+                job = self._backlog.first()
                 if job is None:
-                    continue
+                    return
                 self._do(job)
                 if not self._closed.is_set():
                     self._backlog.pop()

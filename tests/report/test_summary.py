@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -148,6 +150,21 @@ def test_status_document() -> None:
     assert best["gain"] == pytest.approx(0.15)
     text = shown(render_status(found))
     assert "1 non_finite" in text and "1:30 used" in text and "one to one with the ledger" in text
+
+
+def test_status_needs_no_heavy_import() -> None:
+    """`kdsearch status` must answer in a moment, also of a confirmed sweep."""
+    program = """
+import sys
+from kdsearch.report import status
+from tests.report.test_summary import RECORDS, SWEEP
+before = set(sys.modules)
+status(SWEEP, RECORDS)
+print([name for name in ("numpy", "scipy", "sklearn", "torch", "ray", "mlflow") if name in set(sys.modules) - before])
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout.strip() == "[]"
 
 
 def test_leaderboard_shows_gain_efficiency_failures_and_what_to_type() -> None:

@@ -19,6 +19,7 @@ from kdsearch.ledger.records import TrialState
 from kdsearch.tracking import Tracker
 from kdsearch.tracking import verify
 from kdsearch.tracking.backlog import Backlog
+from kdsearch.tracking.verify import TrackingUnavailable
 from tests.factories import make_record
 from tests.factories import make_series
 from tests.factories import make_sweep
@@ -140,6 +141,20 @@ def test_close_does_not_wait_for_a_server_that_is_away(tmp_path: Path) -> None:
     assert not tracker.finish(SweepState.STOPPED, "verdict", None, timeout=0.1)
     tracker.close()
     assert tracker.failure is None
+
+
+@pytest.mark.parametrize("uri", ["http://user:hidden@127.0.0.1:9", "sqlite:///{folder}"])
+def test_verify_says_that_mlflow_cannot_be_asked(tmp_path: Path, uri: str) -> None:
+    (tmp_path / "mlflow.db").write_text("not a database, but long enough to be read as one" * 40)
+    with pytest.raises(TrackingUnavailable, match="cannot be asked") as caught:
+        verify(uri.format(folder=tmp_path / "mlflow.db"), make_sweep(), [])
+    assert "hidden" not in str(caught.value)
+
+
+def test_verify_creates_no_database(tmp_path: Path) -> None:
+    found = verify(f"sqlite:///{tmp_path}/mlflow.db", make_sweep(), [make_record(0)])
+    assert found["missing"] == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_backlog_keeps_order_beyond_what_fits_in_memory() -> None:
