@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import Literal
 
 from kdsearch.data import DATASETS
@@ -49,9 +50,9 @@ def load_dataset(
         count = len(data.train_targets) // 5 if validation_count is None else validation_count
         return split(data, count, seed, subset)
     config = _defaults(data).dataset if data in DATASETS else _defaults().dataset.model_copy(update={"name": data})
-    changes = {"root": root, "subset": subset}
+    changes: dict[str, Any] = {"root": root, "subset": subset}
     if validation_count is not None:
-        changes |= {"validation_count": validation_count}
+        changes["validation_count"] = validation_count
     return load_splits(config.model_copy(update=changes), seed)
 
 
@@ -93,28 +94,24 @@ def distill(
         InputError: unknown objective, or hyperparameters that are not allowed.
         NonFiniteLossError: the loss became infinite or not a number.
     """
-    import torch
-
     from kdsearch import distiller
 
     defaults = _defaults(data.name)
     samples = data.samples(sample_count, derive_seed(seed, "subset") if subset_seed is None else subset_seed)
     recipe = Recipe("labels", 0.0, label_smoothing=label_smoothing)
-    signals = validation_logits = None
+    signals = validation_signals = None
     if teacher is not None:
         recipe = Recipe(objective, alpha, hyperparameters, label_smoothing)
-        signals = torch.from_numpy(teacher.signals.of(samples.ids))
-        validation_logits = torch.from_numpy(teacher.signals.of(data.validation.ids))
-    ids, inputs, targets = (torch.from_numpy(array) for array in (samples.ids, samples.inputs, samples.targets))
-    validation = (torch.from_numpy(array) for array in (data.validation.inputs, data.validation.targets))
+        signals = teacher.signals.of(samples.ids)
+        validation_signals = teacher.signals.of(data.validation.ids)
     student = student or defaults.student
     with distiller.suited_threads(student):
         return distiller.distill(
             student,
             recipe,
             training or defaults.training,
-            distiller.TrainingSet(ids, inputs, targets, data.class_count, signals),
-            distiller.EvaluationSet(*validation, teacher_logits=validation_logits),
+            distiller.TrainingSet.of(samples, data.class_count, signals),
+            distiller.EvaluationSet.of(data.validation, validation_signals),
             seed=seed,
             device=device,
         )

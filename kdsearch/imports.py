@@ -20,9 +20,9 @@ def import_target(key: str, target: str) -> Callable[..., Any]:
     if not module_name:
         raise InputError([Problem(key, target, "must be an import path such as `package.module.function`")])
     try:
-        found = getattr(importlib.import_module(module_name), name)
+        found: Callable[..., Any] = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError) as error:
         raise InputError([Problem(key, target, f"cannot be imported ({type(error).__name__}: {error})")]) from error
     if not callable(found):
         raise InputError([Problem(key, target, "must be a function or a class")])
-    return found  # type: ignore[no-any-return]
+    return found

@@ -27,7 +27,14 @@ def load(root: Path | None = None) -> Arrays:
         _download(_cache_folder())
         folder = _cache_folder()
     arrays = [read_idx(path) for path in _found(folder)]
-    return Arrays(_normalised(arrays[0]), arrays[1], _normalised(arrays[2]), arrays[3], class_count=10)
+    train_images, train_labels, test_images, test_labels = arrays
+    return Arrays(
+        _normalised(train_images),
+        train_labels.astype(np.int64),
+        _normalised(test_images),
+        test_labels.astype(np.int64),
+        class_count=10,
+    )
 
 
 def missing(root: Path | None) -> str | None:

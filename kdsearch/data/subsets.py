@@ -25,7 +25,7 @@ def subset_order(targets: NDArray[np.int64], seed: int, how: Literal["stratified
         raise ValueError(f"subset {how!r}: must be stratified or uniform")
     classes, class_index, members = np.unique(targets[shuffled], return_inverse=True, return_counts=True)
     rank = _rank_in_class(class_index)
-    # The j-th member of a class of m is due when (j + 1/2) / m of everything is drawn; the first of each class go first.
+    # The j-th member of a class of m is due when (j + 1/2) / m of everything is drawn; each class's first goes first.
     due = np.where(rank == 0, 0.0, (rank + 0.5) / members[class_index])
     tie_break = generator.random(len(targets))
     return shuffled[np.lexsort((tie_break, due))].astype(np.int64)

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from kdsearch.data import Split
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,17 @@ class TrainingSet:
 
     def __post_init__(self) -> None:
         _check_lengths(ids=self.ids, inputs=self.inputs, targets=self.targets, signals=self.signals)
+
+    @classmethod
+    def of(cls, samples: Split, class_count: int, signals: NDArray[np.float32] | None = None) -> TrainingSet:
+        """The set of `samples`; `signals` in their order."""
+        return cls(
+            ids=torch.from_numpy(samples.ids),
+            inputs=torch.from_numpy(samples.inputs),
+            targets=torch.from_numpy(samples.targets),
+            class_count=class_count,
+            signals=None if signals is None else torch.from_numpy(signals),
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -49,6 +67,15 @@ class EvaluationSet:
 
     def __post_init__(self) -> None:
         _check_lengths(inputs=self.inputs, targets=self.targets, teacher_logits=self.teacher_logits)
+
+    @classmethod
+    def of(cls, samples: Split, teacher_logits: NDArray[np.float32] | None = None) -> EvaluationSet:
+        """The set of `samples`; `teacher_logits` in their order."""
+        return cls(
+            inputs=torch.from_numpy(samples.inputs),
+            targets=torch.from_numpy(samples.targets),
+            teacher_logits=None if teacher_logits is None else torch.from_numpy(teacher_logits),
+        )
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -39,8 +39,8 @@ class Classification:
     def final_metrics(
         self, outputs: Tensor, targets: Tensor, teacher_outputs: Tensor | None = None
     ) -> dict[str, float]:
-        """`balanced_accuracy` (mean recall of the classes present), `ece` (expected calibration error of the confidence
-        in 15 equal bins; Guo et al., arXiv 1706.04599) and, with a teacher, `agreement` (fraction of equal predictions).
+        """`balanced_accuracy` (mean recall of the classes present), `ece` (expected calibration error, confidence in 15
+        equal bins; Guo et al., arXiv 1706.04599) and, with a teacher, `agreement` (fraction of equal predictions).
         """
         metrics = {
             "balanced_accuracy": _balanced_accuracy(outputs, targets),

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kdsearch.config.schema import TeacherConfig
-from kdsearch.data import Split
 from kdsearch.data import Splits
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from kdsearch.distiller import Distiller
-    from kdsearch.distiller import EvaluationSet
-    from kdsearch.distiller import TrainingSet
     from kdsearch.ledger.records import Point
 
 LABELS_ONLY = Recipe("labels", alpha=0.0)
@@ -48,7 +45,9 @@ def train_teacher(
     Raises:
         InputError: its loss became infinite or not a number.
     """
+    from kdsearch.distiller import EvaluationSet
     from kdsearch.distiller import NonFiniteLossError
+    from kdsearch.distiller import TrainingSet
     from kdsearch.distiller import distill
     from kdsearch.distiller import suited_threads
 
@@ -61,8 +60,8 @@ def train_teacher(
                 config.model,
                 LABELS_ONLY,
                 config.training,
-                _training_set(samples, splits.class_count),
-                _validation_set(splits.validation),
+                TrainingSet.of(samples, splits.class_count),
+                EvaluationSet.of(splits.validation),
                 seed=derive_seed(seed, "teacher"),
                 device=device,
                 on_evaluation=on_evaluation,
@@ -110,20 +109,3 @@ def _signals(model: nn.Module, splits: Splits, device: torch.device) -> Signals:
     ids = np.concatenate([part.ids for part in parts])
     order = np.argsort(ids)
     return Signals(ids[order], np.concatenate(logits)[order])
-
-
-def _training_set(samples: Split, class_count: int) -> TrainingSet:
-    import torch
-
-    from kdsearch.distiller import TrainingSet
-
-    tensors = (torch.from_numpy(array) for array in (samples.ids, samples.inputs, samples.targets))
-    return TrainingSet(*tensors, class_count=class_count)
-
-
-def _validation_set(validation: Split) -> EvaluationSet:
-    import torch
-
-    from kdsearch.distiller import EvaluationSet
-
-    return EvaluationSet(torch.from_numpy(validation.inputs), torch.from_numpy(validation.targets))
