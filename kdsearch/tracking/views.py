@@ -145,7 +145,7 @@ def _section(uuid: str, name: str) -> dict[str, Any]:
 
 def _space_charts(metric: str) -> list[dict[str, Any]]:
     return [
-        _parallel(["sample_count", "objective", "alpha"], ["log10_temperature", metric]),
+        _parallel(["objective", "alpha"], ["log10_sample_count", metric]),
         _scatter(_metric("log10_sample_count"), _metric(metric)),
         _scatter(_metric("log10_temperature"), _metric("gain_over_labels")),
         _scatter(_parameter("alpha"), _metric("gain_over_labels")),
@@ -155,13 +155,14 @@ def _space_charts(metric: str) -> list[dict[str, Any]]:
 
 def _count_charts(metric: str) -> list[dict[str, Any]]:
     return [
-        _parallel(["objective", "alpha"], ["log10_temperature", metric]),
+        _parallel(["objective", "alpha"], [metric]),
         _contour(_metric("log10_temperature"), _parameter("alpha"), _metric(metric)),
         _scatter(_metric("log10_temperature"), _metric(metric)),
         _line(f"epoch/{metric}"),
     ]
 
 
+# A run that lacks one of the axes is left out of the chart, and not every objective has a temperature.
 def _parallel(parameters: list[str], metrics: list[str]) -> dict[str, Any]:
     return {"type": "PARALLEL", "selectedParams": parameters, "selectedMetrics": metrics, "showAllRuns": True}
 
