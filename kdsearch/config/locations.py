@@ -9,7 +9,6 @@ from typing import Any
 from kdsearch.errors import Problem
 
 SQLITE = "sqlite:///"
-_NEEDS_SERVER = "with an S3 storage it must name a server, such as "
 
 
 def is_s3(storage: str) -> bool:
@@ -28,28 +27,26 @@ def make_absolute(container: dict[str, Any]) -> None:
 
 def fill_databases(container: dict[str, Any]) -> list[Problem]:
     """Set the ledger and the tracking URI that are null to SQLite files inside a local storage, in place."""
-    storage, mlflow = container.get("storage"), container.get("mlflow")
-    if not isinstance(storage, str) or not isinstance(mlflow, dict):
-        return []
-    problems = []
-    if container.get("ledger") is None:
-        container["ledger"] = _inside(storage, "ledger.db") or "postgresql://"
-        if is_s3(storage):
-            problems.append(Problem("ledger", None, _NEEDS_SERVER + "postgresql://HOST/DATABASE"))
-    if mlflow.get("tracking_uri") is None:
-        mlflow["tracking_uri"] = _inside(storage, "mlflow.db") or "http://"
-        if is_s3(storage):
-            problems.append(Problem("mlflow.tracking_uri", None, _NEEDS_SERVER + "http://HOST:5000"))
+    storage = container.get("storage")
+    problems = _fill(container, "ledger", "ledger", storage, "postgresql://HOST/DATABASE")
+    if isinstance(mlflow := container.get("mlflow"), dict):
+        problems += _fill(mlflow, "tracking_uri", "mlflow.tracking_uri", storage, "http://HOST:5000")
     return problems
+
+
+def _fill(container: dict[str, Any], name: str, key: str, storage: Any, server: str) -> list[Problem]:
+    if container.get(name) is not None:
+        return []
+    if isinstance(storage, str) and is_s3(storage):
+        container[name] = server
+        return [Problem(key, None, f"with an S3 storage it must name a server, such as {server}")]
+    container[name] = f"{SQLITE}{storage}/{key.partition('.')[0]}.db"
+    return []
 
 
 def sqlite_file(url: str) -> Path | None:
     """The file of a SQLite URL, or None for a server."""
     return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
-
-
-def _inside(storage: str, file: str) -> str | None:
-    return None if is_s3(storage) else f"{SQLITE}{storage}/{file}"
 
 
 def _absolute_folder(folder: Any) -> Any:

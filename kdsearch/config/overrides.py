@@ -51,7 +51,9 @@ def _read(parser: OverridesParser, text: str) -> Line | Problem:
         return Problem(
             key, value, "must be one value; write a list as [a,b], and what is searched in search_space.parameters"
         )
-    if parsed.is_hydra_override() or parsed.package is not None:
+    if not parsed.key_or_group:
+        return Problem(key, value, "must be KEY=VALUE")
+    if parsed.is_hydra_override() or parsed.key_or_group == "hydra" or parsed.package is not None:
         return Problem(key, value, "unknown key; kdsearch composes with Hydra but takes no options of Hydra's own")
     is_new_in_open = _OPEN.fullmatch(parsed.key_or_group) and not (parsed.is_delete() or parsed.is_force_add())
     if is_new_in_open:

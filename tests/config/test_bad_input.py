@@ -26,9 +26,11 @@ CASES = [
     (["+zzz=1"], "zzz=1: ", "unknown key; the top level has name, seed,"),
     (["training.zzz=1"], "training.zzz=1: ", "unknown key; training has epochs, steps,"),
     (["hydra.run.dir=x"], "hydra.run.dir=x: ", "unknown key"),
+    (["hydra=3"], "hydra=3: ", "unknown key"),
     (["teacher@other=mlp"], "teacher@other=mlp: ", "unknown key"),
     # grammar
     (["seed"], "seed=: ", "KEY=VALUE"),
+    (["=3"], "=3: ", "must be KEY=VALUE"),
     (["sample_counts=[50"], "sample_counts=[50: ", "KEY=VALUE"),
     (["seed=1,2"], "seed=1,2: ", "must be one value; write a list as [a,b]"),
     # groups
@@ -122,6 +124,8 @@ CASES = [
     (["storage=occupied/deeper"], "storage=", "is not a folder"),
     (["storage=ftp://host/x"], "storage=ftp://host/x: ", "must be a folder or s3://bucket/prefix"),
     (["storage=s3://", POSTGRES, MLFLOW], "storage=s3://: ", "must name a bucket"),
+    (["storage=5"], "storage=5: ", "must be text"),
+    (["mlflow=5"], "mlflow=5: ", "must be a mapping"),
     (["storage=''"], "storage=: ", "must be a folder"),
     ([S3, MLFLOW], "ledger=null: ", "with an S3 storage it must name a server"),
     ([S3, POSTGRES], "mlflow.tracking_uri=null: ", "with an S3 storage it must name a server"),
