@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,9 +35,9 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         return _parse(content)
-    except (OSError, EOFError, ValueError) as error:
-        problem = Problem("dataset.root", str(path), f"is not a readable IDX file ({type(error).__name__}: {error})")
-        raise InputError([problem]) from error
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        reason = f"{path.name} is not a readable IDX file ({type(error).__name__}: {error})"
+        raise InputError([Problem("dataset.root", str(path.parent), reason)]) from error
 
 
 def _parse(content: bytes) -> NDArray[np.uint8]:
