@@ -201,6 +201,16 @@ def test_status_json_has_the_keys_that_scripts_rely_on(stored_sweep: str, capsys
     assert set(document["trials"]) == {"COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"}
 
 
+def test_status_says_when_mlflow_cannot_be_asked(stored_sweep: str, capsys: pytest.CaptureFixture[str]) -> None:
+    away = "mlflow.tracking_uri=http://me:hunter2@127.0.0.1:9"
+    assert main(["status", stored_sweep, "--json", away]) == 0
+    assert json.loads(capsys.readouterr().out)["mlflow"] is None
+    assert main(["status", stored_sweep, "--verify", away]) == ExitCode.BAD_INPUT
+    error = capsys.readouterr().err
+    assert "cannot be asked" in error
+    assert "hunter2" not in error
+
+
 def test_doctor_finds_what_is_there_and_what_is_not(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) == 0
     findings = {finding["check"]: finding for finding in json.loads(capsys.readouterr().out)}

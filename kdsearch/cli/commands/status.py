@@ -13,7 +13,6 @@ from kdsearch.cli.arguments import CommandParser
 from kdsearch.cli.arguments import one_name
 from kdsearch.cli.arguments import print_json
 from kdsearch.errors import ExitCode
-from kdsearch.errors import KdsearchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,19 +55,13 @@ def run(options: argparse.Namespace) -> int:
 def _agreement(uri: str, sweep: SweepRecord, trials: Sequence[TrialRecord], *, must: bool) -> dict[str, Any] | None:
     """What MLflow has of the sweep; None where it cannot be asked and need not be (`must`)."""
     from kdsearch.tracking.environment import prepare_environment
-
-    prepare_environment()
-    from mlflow.exceptions import MlflowException
-    from requests import RequestException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from kdsearch.tracking.environment import silence_loggers
+    from kdsearch.tracking.verify import TrackingUnavailable
     from kdsearch.tracking.verify import verify
 
-    silence_loggers()
+    prepare_environment()
     try:
         return verify(uri, sweep, trials)
-    except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
+    except TrackingUnavailable:
         if must:
-            raise KdsearchError(f"mlflow.tracking_uri={uri}: cannot be asked: {str(error).splitlines()[0]}") from None
+            raise
         return None
