@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kdsearch.ledger.records import TrialRecord
 
 DEFAULT_TRIAL_SECONDS = 1.0
-START_SECONDS = 15.0
+START_SECONDS = 20.0
 """Starting Ray and its workers, and training a small teacher."""
 
 
@@ -44,14 +44,20 @@ def plan_table(config: SweepConfig) -> Group:
 
 
 def _estimate(config: SweepConfig, per_count: dict[int, int]) -> str:
-    seconds_of = _recorded_seconds(config)
-    default = mean(seconds_of.values()) if seconds_of else DEFAULT_TRIAL_SECONDS
-    work = sum(count * seconds_of.get(n, default) * config.search.replicates for n, count in per_count.items())
+    trials = _recorded(config)
+    done = Counter(trial.sample_count for trial in trials if trial.state.is_finished)
+    seconds_of: dict[int, float] = {n: mean(seconds) for n in per_count if (seconds := list(_seconds(trials, n)))}
+    default: float = mean(seconds_of.values()) if seconds_of else DEFAULT_TRIAL_SECONDS
+    left = {n: max(0, count - done[n]) for n, count in per_count.items()}
+    work: float = sum(count * seconds_of.get(n, default) for n, count in left.items())
+    if not seconds_of:
+        work *= config.search.replicates
     slots = _slots(config)
     seconds = START_SECONDS + work / slots
-    basis = "from this sweep's finished trials" if seconds_of else f"a rough guess of {default:g} s per trial"
+    basis = "from this sweep's finished trials" if seconds_of else f"a rough guess of {default:g} s per training"
+    finished = f"{sum(done.values())} of them are done; " if done else ""
     limit = f"; time_budget={config.time_budget:g} s ends the search sooner" if config.time_budget else ""
-    return f"about {timedelta(seconds=round(seconds))} with {slots} at a time ({basis}){limit}"
+    return f"{finished}about {timedelta(seconds=round(seconds))} with {slots} at a time ({basis}){limit}"
 
 
 def _slots(config: SweepConfig) -> int:
@@ -60,20 +66,21 @@ def _slots(config: SweepConfig) -> int:
     return max(1, int(available_cpus() / config.resources.cpus_per_trial))
 
 
-def _recorded_seconds(config: SweepConfig) -> dict[int, float]:
-    """Mean seconds of a finished trial by sample count; empty where there is no ledger yet."""
+def _recorded(config: SweepConfig) -> list[TrialRecord]:
+    """The trials that the sweep has; none where there is no ledger yet."""
     from kdsearch.ledger import open_ledger
 
     try:
         ledger = open_ledger(config.ledger)
     except InputError:
-        return {}
+        return []
     trials = ledger.trials(config.name)
     ledger.close()
-    return {n: mean(seconds) for n in config.sample_counts if (seconds := list(_seconds(trials, n)))}
+    return trials
 
 
 def _seconds(trials: Iterable[TrialRecord], sample_count: int) -> Iterable[float]:
+    """How long the trials that one attempt finished took."""
     for trial in trials:
         if trial.sample_count == sample_count and len(trial.attempts) == 1 and trial.started and trial.ended:
             yield (trial.ended - trial.started).total_seconds()
