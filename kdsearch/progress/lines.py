@@ -53,7 +53,8 @@ class Lines:
         self._print(message)
 
     def stop(self) -> None:
-        if self._last is not None and self._last.done not in (self._printed_done, self._first_done):
+        nothing_ran = self._last is None or self._first_done is None
+        if self._last is not None and not nothing_ran and self._last.done not in (self._printed_done, self._first_done):
             self._print_counts(self._last, None)
 
     def _is_due(self, snapshot: ProgressSnapshot) -> bool:

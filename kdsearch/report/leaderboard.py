@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.console import RenderableType
 from rich.table import Table
@@ -41,9 +42,11 @@ def _table(name: str, summaries: Sequence[CountSummary]) -> Table:
     splits = {summary.evaluated_on for summary in summaries}
     is_mixed = len(splits) > 1
     split = "accuracy %" if is_mixed else f"{next(iter(splits), 'validation')} accuracy %"
-    table = Table(title=Text(f"{name}: {split}, mean ± 95 % interval"), title_justify="left", header_style="bold")
-    for title in ("n", "labels only", "best recipe", "accuracy", "gain", "data efficiency"):
-        table.add_column(title, justify="left" if title == "best recipe" else "right", no_wrap=title != "best recipe")
+    title = Text(f"{name}: {split}, mean ± 95 % interval")
+    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("n", "labels only", "best recipe", "accuracy", "gain", "data efficiency"):
+        is_text = column == "best recipe"
+        table.add_column(column, justify="left" if is_text else "right", no_wrap=not is_text)
     if is_mixed:
         table.add_column("split")
     for summary in summaries:

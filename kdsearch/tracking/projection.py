@@ -105,7 +105,7 @@ def sweep_tags(sweep: SweepRecord) -> dict[str, str]:
 
 def rounded(key: str, value: float) -> float:
     """As the UI should print it: 4 decimals for fractions and logarithms, else 6 significant digits."""
-    if any(word in key for word in ("accuracy", "gain", "log10_")):
+    if any(word in key for word in ("accuracy", "agreement", "ece", "gain", "log10_")):
         return round(value, 4)
     return float(f"{value:.6g}")
 
