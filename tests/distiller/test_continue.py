@@ -46,7 +46,7 @@ def run(student: Distiller) -> list[dict[str, float]]:
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize(("model", "recipe"), [(MLP, KL), (DROPOUT, MIXED), (CNN, LABELS)])
 def test_interrupted_anywhere(model: ModelConfig, recipe: Recipe, optimizer: str, schedule: str) -> None:
-    settings = {"optimizer": optimizer, "schedule": schedule}
+    settings: dict[str, Any] = {"optimizer": optimizer, "schedule": schedule}
     whole = distiller(recipe, model, **settings)
     expected = run(whole)
     for step in (0, 1, 4, 6, 11, 23, 24):
@@ -107,7 +107,9 @@ def test_distill_stops_at_an_evaluation_and_goes_on() -> None:
 
 def test_distill_stops_at_once() -> None:
     calls = iter(range(100))
-    result = distill(MLP, KL, training(), training_set(), evaluation_set(), seed=0, should_stop=lambda: next(calls) >= 8)
+    result = distill(
+        MLP, KL, training(), training_set(), evaluation_set(), seed=0, should_stop=lambda: next(calls) >= 8
+    )
     assert not result.completed and len(result.series) == 1
 
 

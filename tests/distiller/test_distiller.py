@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -83,14 +84,14 @@ def test_the_loss_is_the_recipe(recipe: Recipe) -> None:
         ({"optimizer": "adamw", "weight_decay": 0.01}, lambda p: torch.optim.AdamW(p, lr=0.1, weight_decay=0.01)),
     ],
 )
-def test_one_vector_of_parameters_trains_like_torchs_own_loop(settings: dict, build: object) -> None:  # type: ignore[type-arg]
+def test_one_vector_of_parameters_trains_like_torchs_own_loop(settings: dict[str, Any], build: Any) -> None:
     data = training_set()
     student = distiller(data=data, batch_size=20, steps=10, schedule="constant", gradient_clip=0.5, **settings)
     model = distiller(data=data).model
     for parameter in model.parameters():
         parameter.grad = None
         parameter.data = parameter.data.clone()
-    optimizer = build(model.parameters())  # type: ignore[operator]
+    optimizer = build(model.parameters())
     for _ in range(10):
         optimizer.zero_grad()
         soft_loss("kl", model(data.inputs), data.signals, data.targets, temperature=4.0).mean().backward()  # type: ignore[arg-type]
@@ -139,8 +140,9 @@ def test_a_batch_is_never_larger_than_the_data() -> None:
 
 
 @pytest.mark.parametrize(("budget", "steps"), [({"epochs": 4}, 12), ({"steps": 7}, 7), ({}, 500)])
-def test_budget(budget: dict[str, int], steps: int) -> None:
-    assert distiller(**{"steps": None, **budget}).total_steps == steps
+def test_budget(budget: dict[str, Any], steps: int) -> None:
+    settings: dict[str, Any] = {"steps": None} | budget
+    assert distiller(**settings).total_steps == steps
 
 
 def test_the_recipe_overrides_training() -> None:

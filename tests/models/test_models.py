@@ -27,7 +27,9 @@ def weights(model: nn.Module) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-@pytest.mark.parametrize("config", [MLP, CNN, ModelConfig(name="mlp", hidden=()), MLP.model_copy(update={"dropout": 0.5})])
+@pytest.mark.parametrize(
+    "config", [MLP, CNN, ModelConfig(name="mlp", hidden=()), MLP.model_copy(update={"dropout": 0.5})]
+)
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 28, 28), (1, 5, 7)])
 def test_maps_a_batch_to_logits(config: ModelConfig, shape: tuple[int, ...]) -> None:
     model = build_model(config, shape, 10, seed=0)
@@ -67,7 +69,9 @@ def test_users_own_model() -> None:
     assert build_model(config, (1, 8, 8), 4, seed=0)(torch.zeros(2, 1, 8, 8)).shape == (2, 4)
 
 
-@pytest.mark.parametrize("target", ["no_such_package.model", f"{__name__}.missing", f"{__name__}.MLP", "single", f"{__name__}.not_a_model"])
+@pytest.mark.parametrize(
+    "target", ["no_such_package.model", f"{__name__}.missing", f"{__name__}.MLP", "single", f"{__name__}.not_a_model"]
+)
 def test_targets_that_do_not_work(target: str) -> None:
     config = ModelConfig.model_validate({"name": "mine", "_target_": target})
     with pytest.raises(InputError, match=target):

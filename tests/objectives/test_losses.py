@@ -53,7 +53,9 @@ def test_mse_is_the_mean_over_classes() -> None:
     assert loss.tolist() == pytest.approx([10 / 3])
 
 
-@pytest.mark.parametrize(("name", "parameters"), [("kl", {"temperature": 3.0}), ("kl", {"temperature": 0.7}), ("mse", {})])
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("kl", {"temperature": 3.0}), ("kl", {"temperature": 0.7}), ("mse", {})]
+)
 def test_gradient_is_the_finite_difference(name: str, parameters: dict[str, float]) -> None:
     student = random_logits(4, 3, seed=1).requires_grad_()
     teacher = random_logits(4, 3, seed=2)
