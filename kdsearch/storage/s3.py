@@ -82,7 +82,8 @@ class S3Storage:
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
-        return boto3.client("s3", config=config)
+        # A session of its own: boto3's shared one is not safe to make clients from in several threads.
+        return boto3.session.Session().client("s3", config=config)
 
     def __getstate__(self) -> dict[str, Any]:
         # A client holds connections and locks: each process opens its own.
