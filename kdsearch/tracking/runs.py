@@ -129,10 +129,10 @@ class SweepRuns:
             self._store.set_tag(run.id, RunTag(COLOR, color))
             run.color = color
 
-    def remove_duplicates(self, trial: str, keep: Run | None, why: str) -> None:
+    def remove_duplicates(self, trial: str, keep: Run) -> None:
         """Mark and (softly) delete all runs of a trial but `keep`."""
-        for run in [run for run in self._children.get(trial, []) if run is not keep]:
-            self._store.set_tag(run.id, RunTag(DUPLICATE, why))
+        for run in [run for run in self._children[trial] if run is not keep]:
+            self._store.set_tag(run.id, RunTag(DUPLICATE, keep.id))
             self._store.delete_run(run.id)
             self._children[trial].remove(run)
 

@@ -133,7 +133,7 @@ class Tracker:
         self, records: Sequence[TrialRecord], series: SeriesOf, extra_metrics: ExtraMetricsOf = lambda record: {}
     ) -> None:
         """Make MLflow agree with the ledger's `records`: write what is missing, close what is open though finished,
-        remove duplicates and what the ledger does not know.
+        remove duplicates. Runs of other trials are left alone (`verify` counts them as unknown).
 
         `series` and `extra_metrics` are called from the tracker's thread, for the trials that need writing only.
         """
@@ -229,9 +229,6 @@ class Tracker:
     def _reconcile(
         self, runs: SweepRuns, records: Sequence[TrialRecord], series: SeriesOf, extra_metrics: ExtraMetricsOf
     ) -> None:
-        known = {record.key for record in records}
-        for trial in [trial for trial in runs.children if trial not in known]:
-            self._insist(partial(runs.remove_duplicates, trial, None, "not in the ledger"), trial)
         for record in records:
             if self._closed.is_set():
                 return
@@ -244,7 +241,7 @@ class Tracker:
         present = runs.children.get(record.key, [])
         if len(present) > 1:
             keep = next((run for run in present if run.status == projection.status), present[0])
-            runs.remove_duplicates(record.key, keep, keep.id)
+            runs.remove_duplicates(record.key, keep)
         if record.state.is_finished:
             if not present or present[0].status != projection.status:
                 runs.finish(self._project(record, series(record), extra_metrics(record)))
