@@ -46,7 +46,7 @@ def plan_table(config: SweepConfig) -> Group:
 def _estimate(config: SweepConfig, per_count: dict[int, int]) -> str:
     trials = _recorded(config)
     done = Counter(trial.sample_count for trial in trials if trial.state.is_finished)
-    seconds_of: dict[int, float] = {n: mean(seconds) for n in per_count if (seconds := list(_seconds(trials, n)))}
+    seconds_of: dict[int, float] = {n: mean(measured) for n in per_count if (measured := list(_seconds(trials, n)))}
     default: float = mean(seconds_of.values()) if seconds_of else DEFAULT_TRIAL_SECONDS
     left = {n: max(0, count - done[n]) for n, count in per_count.items()}
     work: float = sum(count * seconds_of.get(n, default) for n, count in left.items())

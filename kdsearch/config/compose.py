@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -19,18 +18,17 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException
-from omegaconf import MISSING
 from omegaconf import DictConfig
-from omegaconf import ListConfig
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import ValidationError
 
 from kdsearch.config.checks import check
 from kdsearch.config.locations import fill_databases
 from kdsearch.config.locations import make_absolute
 from kdsearch.config.overrides import Line
 from kdsearch.config.overrides import read_lines
+from kdsearch.config.resolve import raw
+from kdsearch.config.resolve import resolved
 from kdsearch.config.schema import SweepConfig
 from kdsearch.config.secrets import mask_url
 from kdsearch.config.spaces import GROUP as SEARCH_SPACE
@@ -39,10 +37,9 @@ from kdsearch.config.spaces import space_files
 from kdsearch.config.suggest import all_keys
 from kdsearch.config.suggest import one_of
 from kdsearch.config.suggest import unknown_key
-from kdsearch.config.translate import Path
 from kdsearch.config.translate import dotted
-from kdsearch.config.translate import problems_by_path
-from kdsearch.config.translate import value_at
+from kdsearch.config.typed import is_covered
+from kdsearch.config.typed import typed
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
 
@@ -115,7 +112,7 @@ def resolve_locations(overrides: Iterable[str]) -> Locations:
             problems += _apply(config, line)
         else:
             problems.append(Problem(line.key, line.value, one_of(line.key, LOCATIONS)))
-    plain, unresolved = _resolved(config)
+    plain, unresolved = resolved(config)
     problems += [problem for path, problem in unresolved.items() if dotted(path) in LOCATIONS]
     make_absolute(plain)
     problems += fill_databases(plain)
@@ -219,7 +216,7 @@ def _apply(config: DictConfig, line: Line) -> list[Problem]:
     try:
         ConfigLoaderImpl._apply_overrides_to_config([line.parsed], config)
     except (HydraException, OmegaConfBaseException) as error:
-        container = _raw(config)
+        container = raw(config)
         if line.key not in all_keys(container):
             return [Problem(line.key, line.value, unknown_key(line.key, container))]
         return [Problem(line.key, line.value, " ".join(str(error.__cause__ or error).split()))]
@@ -228,97 +225,25 @@ def _apply(config: DictConfig, line: Line) -> list[Problem]:
 
 def _finish(composed: DictConfig, fallback: DictConfig, problems: list[Problem], outside_world: bool) -> Composed:
     """Type and check what was composed; what is wrong is replaced by `fallback` so that the rest can be looked at."""
-    plain, unresolved = _resolved(composed)
-    defaults, _ = _resolved(fallback)
+    plain, unresolved = resolved(composed)
+    defaults, _ = resolved(fallback)
     for container in (plain, defaults):
         make_absolute(container)
     without_server = fill_databases(plain)
     fill_databases(defaults)
-    config, mistyped = _typed(plain, defaults)
+    config, mistyped = typed(plain, defaults)
     problems = [*problems, *unresolved.values(), *without_server, *mistyped]
     if config is not None and outside_world:
         known = {problem.key for problem in problems}
-        problems += [problem for problem in check(config) if not _is_covered(problem.key, known)]
+        problems += [problem for problem in check(config) if not is_covered(problem.key, known)]
     if problems or config is None:
         raise InputError({str(problem): problem for problem in problems}.values())
     return Composed(config, _storable(composed))
 
 
-def _typed(plain: dict[str, Any], defaults: Mapping[str, Any]) -> tuple[SweepConfig | None, list[Problem]]:
-    """`plain` as a model, after putting defaults in place of the values that are reported."""
-    problems: list[Problem] = []
-    while True:
-        try:
-            return SweepConfig.model_validate(plain), problems
-        except ValidationError as error:
-            found = problems_by_path(error, plain)
-        problems += found.values()
-        if not any([_put_back(plain, defaults, path) for path in found]):
-            return None, problems
-
-
-def _put_back(plain: dict[str, Any], defaults: Mapping[str, Any], path: Path) -> bool:
-    """Replace the value at `path`, or the list that it is in, by its default; whether that changes anything."""
-    node: Any = plain
-    keys = list(itertools.takewhile(lambda part: isinstance(part, str), path))
-    for key in keys[:-1]:
-        node = node[key]
-    before = copy.copy(node)
-    default = value_at(defaults, tuple(keys))
-    if default is None and keys[-1] not in (value_at(defaults, tuple(keys[:-1])) or {}):
-        node.pop(keys[-1], None)
-    else:
-        node[keys[-1]] = copy.deepcopy(default)
-    return bool(before != node)
-
-
-def _is_covered(key: str, known: set[str]) -> bool:
-    """Whether a problem with `key`, or with a part of it, has been reported."""
-    return any(
-        key == other or other.startswith((f"{key}.", f"{key}[")) or key.startswith(f"{other}.") for other in known
-    )
-
-
-def _raw(config: DictConfig) -> dict[str, Any]:
-    container = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
-
-
-def _resolved(config: DictConfig) -> tuple[dict[str, Any], dict[Path, Problem]]:
-    """The plain values, and the references that lead nowhere and the values that must be given, by path."""
-    problems: dict[Path, Problem] = {}
-    return _resolve_node(config, (), problems), problems
-
-
-def _resolve_node(node: Any, path: Path, problems: dict[Path, Problem]) -> Any:
-    if isinstance(node, DictConfig):
-        return {str(key): _resolve_child(node, key, (*path, str(key)), problems) for key in node}
-    if isinstance(node, ListConfig):
-        return [_resolve_child(node, index, (*path, index), problems) for index in range(len(node))]
-    return node
-
-
-def _resolve_child(parent: Any, key: Any, path: Path, problems: dict[Path, Problem]) -> Any:
-    if OmegaConf.is_missing(parent, key):
-        problems[path] = Problem(dotted(path), MISSING, "must be given")
-        return ""
-    try:
-        return _resolve_node(parent[key], path, problems)
-    except OmegaConfBaseException as error:
-        reference = OmegaConf.to_container(parent, resolve=False)[key]  # type: ignore[index]
-        problems[path] = Problem(dotted(path), reference, _unresolved(error))
-        return None
-
-
-def _unresolved(error: OmegaConfBaseException) -> str:
-    first_line = str(error).splitlines()[0]
-    return f"leads nowhere: {first_line.rpartition('resolving interpolation: ')[2]}"
-
-
 def _storable(config: DictConfig) -> dict[str, Any]:
     """The composed container with references kept, local paths absolute and literal passwords masked."""
-    container = _raw(config)
+    container = raw(config)
     make_absolute(container)
     masked = _masked(container)
     assert isinstance(masked, dict)

@@ -116,7 +116,7 @@ CASES = [
     (["controls=[{kl_t1:[1.0]}]"], "controls[0]={kl_t1:[1.0]}: ", "takes no values"),
     # budgets
     (["training.epochs=5", "training.steps=9"], "training.epochs=5: ", "steps=9 is set too"),
-    (["teacher.training.steps=9"], "teacher.training.epochs=60: ", "steps=9 is set too"),
+    (["teacher.training.epochs=7", "teacher.training.steps=9"], "teacher.training.epochs=7: ", "steps=9 is set too"),
     (["student.hidden=null"], "student.hidden=null: ", "needs a list of widths"),
     # places
     (["dataset=fashion_mnist", "dataset.root=nowhere"], "dataset.root=", "nowhere"),
