@@ -30,12 +30,12 @@ def ray_cluster(config: SweepConfig) -> Iterator[None]:
         os.environ.setdefault(name, value)
     import ray
 
-    quiet = {"configure_logging": False, "logging_level": logging.ERROR, "log_to_driver": False}
-    if config.cluster.address is not None:
-        ray.init(address=config.cluster.address, **quiet)
-    else:
+    address = config.cluster.address
+    options: dict[str, object] = {"configure_logging": False, "logging_level": logging.ERROR, "log_to_driver": False}
+    if address is None:
         # A cluster of this machine alone listens to this machine alone.
-        ray.init(include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    ray.init(address=address, **options)
     try:
         yield
     finally:

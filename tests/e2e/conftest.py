@@ -19,7 +19,6 @@ def ray_address() -> Iterator[str]:
             "num_cpus": 2,
             "object_store_memory": 200_000_000,
             "include_dashboard": False,
-            "node_ip_address": "127.0.0.1",
         },
     )
     try:

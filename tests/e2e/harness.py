@@ -44,7 +44,7 @@ class Workplace:
     def sweep_words(self, *overrides: str) -> tuple[str, ...]:
         return ("sweep", *SMALL, f"cluster.address={self.ray_address}", *overrides)
 
-    def run(self, *words: str, expect: int = 0, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, expect: int = 0, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             self.command(*words), cwd=self.folder, capture_output=True, text=True, timeout=timeout, env=self._env()
         )
