@@ -58,7 +58,12 @@ class Recipe:
 
     def flat(self) -> dict[str, Any]:
         """All of it under plain names, as MLflow and tables show it."""
-        flat: dict[str, Any] = {"objective": self.objective, "alpha": self.alpha, **self.hyperparameters, **self.training}
+        flat: dict[str, Any] = {
+            "objective": self.objective,
+            "alpha": self.alpha,
+            **self.hyperparameters,
+            **self.training,
+        }
         if self.label_smoothing:
             flat["label_smoothing"] = self.label_smoothing
         return flat
@@ -68,7 +73,11 @@ class Recipe:
         if self.objective == LABELS:
             parts = [LABELS] + ([f"e={self.label_smoothing:g}"] if self.label_smoothing else [])
         else:
-            parts = [self.objective, *(f"{_SHORT.get(k, k)}={v:.3g}" for k, v in self.hyperparameters.items()), f"a={self.alpha:.2f}"]
+            parts = [
+                self.objective,
+                *(f"{_SHORT.get(k, k)}={v:.3g}" for k, v in self.hyperparameters.items()),
+                f"a={self.alpha:.2f}",
+            ]
         return " ".join(parts + [f"{_SHORT.get(k, k)}={v:.2g}" for k, v in self.training.items()])
 
 

@@ -18,21 +18,25 @@ from kdsearch.errors import Problem
 
 def typed(plain: dict[str, Any], defaults: Mapping[str, Any]) -> tuple[SweepConfig | None, list[Problem]]:
     """`plain` as a model, after putting defaults in place of the values that are reported."""
-    problems: list[Problem] = []
+    problems: dict[Path, Problem] = {}
     while True:
         try:
-            return SweepConfig.model_validate(plain), problems
+            return SweepConfig.model_validate(plain), list(problems.values())
         except ValidationError as error:
             found = problems_by_path(error, plain)
-        problems += found.values()
-        if not any([_put_back(plain, defaults, path) for path in found]):
-            return None, problems
+        # Keys that contradict each other stay wrong when one has its default: then all that stand beside it get theirs.
+        repaired = [path[:-1] if path in problems else path for path in found]
+        problems = found | problems
+        if not any([_put_back(plain, defaults, path) or _put_back(plain, defaults, path[:-1]) for path in repaired]):
+            return None, list(problems.values())
 
 
 def _put_back(plain: dict[str, Any], defaults: Mapping[str, Any], path: Path) -> bool:
     """Replace the value at `path`, or the list that it is in, by its default; whether that changes anything."""
-    node: Any = plain
     keys = list(itertools.takewhile(lambda part: isinstance(part, str), path))
+    if not keys:
+        return False
+    node: Any = plain
     for key in keys[:-1]:
         node = node[key]
     before = copy.copy(node)

@@ -28,7 +28,7 @@ from kdsearch.objectives.binding import bind
 from kdsearch.recipe import Recipe
 from kdsearch.seeds import derive_seed
 
-DEFAULT_STEPS = 500
+DEFAULT_STEPS = 1000
 """The budget when neither epochs nor steps are set."""
 
 LOSS_CHECK_INTERVAL = 50

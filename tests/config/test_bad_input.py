@@ -212,6 +212,11 @@ def test_all_problems_at_once(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert [path.name for path in folder.iterdir()] == ["occupied"]
 
 
+def test_contradicting_keys_do_not_hide_what_else_is_wrong(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = _refused(["teacher.training.epochs=7", "teacher.training.steps=9", "sample_counts=[9]"], capsys)
+    assert [line.partition(": ")[0] for line in lines] == ["teacher.training.epochs=7", "sample_counts=9"]
+
+
 def test_password_is_masked_in_messages(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [line] = _refused(["ledger=oracle://me:hunter2@host/db"], capsys)
     assert "hunter2" not in line

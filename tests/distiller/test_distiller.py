@@ -139,7 +139,7 @@ def test_a_batch_is_never_larger_than_the_data() -> None:
     assert (student.steps_per_epoch, student.total_steps) == (1, 5)
 
 
-@pytest.mark.parametrize(("budget", "steps"), [({"epochs": 4}, 12), ({"steps": 7}, 7), ({}, 500)])
+@pytest.mark.parametrize(("budget", "steps"), [({"epochs": 4}, 12), ({"steps": 7}, 7), ({}, 1000)])
 def test_budget(budget: dict[str, Any], steps: int) -> None:
     settings: dict[str, Any] = {"steps": None} | budget
     assert distiller(**settings).total_steps == steps
