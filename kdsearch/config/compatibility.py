@@ -40,7 +40,7 @@ def check_compatible(stored: Mapping[str, Any], wanted: Mapping[str, Any], *, ex
         before, after = _leaves(stored).get(key), _leaves(wanted).get(key)
         if before != after and not key.startswith(tuple(f"{prefix}." for prefix in allowed)) and key not in allowed:
             problems.append(Problem(key, after, f"the sweep has {before!r}; {_advice(key, extend)}"))
-        elif key in GROWING and extend and not all(item in after for item in before):
+        elif key in GROWING and extend and not set(map(repr, before or ())) <= set(map(repr, after or ())):
             problems.append(Problem(key, after, f"the sweep has {before!r}; values can be added, not taken away"))
     if problems:
         raise InputError(problems)

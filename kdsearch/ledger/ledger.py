@@ -154,8 +154,9 @@ class Ledger:
             if version is None and create:
                 connection.execute(insert(tables.meta).values(key="version", value=str(tables.SCHEMA_VERSION)))
             elif version is not None and int(version) > tables.SCHEMA_VERSION:
-                message = f"was written by a newer kdsearch (ledger version {version}, this one reads {tables.SCHEMA_VERSION})"
-                raise InputError([Problem("ledger", _shown(self.engine), message)])
+                versions = f"ledger version {version}, this one reads {tables.SCHEMA_VERSION}"
+                problem = Problem("ledger", _shown(self.engine), f"was written by a newer kdsearch ({versions})")
+                raise InputError([problem])
 
     # Sweeps
 

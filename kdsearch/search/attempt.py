@@ -12,6 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
@@ -250,7 +251,7 @@ class Attempt:
         """Derived from (sweep seed, study, trial number); a confirmation's from its replicate instead."""
         return derive_seed(self._config.seed, study.plan.name, len(study.records) if replicate is None else replicate)
 
-    def _start(self, study: Study, spec: dict[str, object], frozen: FrozenTrial) -> TrialRecord:
+    def _start(self, study: Study, spec: Mapping[str, object], frozen: FrozenTrial) -> TrialRecord:
         record = self._ledger.start_trial(study.row, spec, frozen, self.number)
         assert record.number == len(study.records), "one driver writes a sweep, so numbers are consecutive"
         study.put(record)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from typing import Any
-
-if TYPE_CHECKING:
-    from ray.actor import ActorHandle
 
 
 class Board:
@@ -30,10 +26,15 @@ class Board:
         return self._stopping
 
 
-def start_board() -> ActorHandle[Any]:
+BoardHandle = Any
+"""A Ray actor handle of a `Board`: each method has a `.remote()`. (Ray's own type knows no methods.)"""
+
+
+def start_board() -> BoardHandle:
     """Start the board where the driver runs; it takes no CPU from the trials and ends with the driver."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-    return ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
+    board: Any = ray.remote(Board)
+    return board.options(num_cpus=0, scheduling_strategy=here).remote()

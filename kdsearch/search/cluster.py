@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator
+from typing import Any
 
 from kdsearch.config.schema import SweepConfig
 
@@ -31,7 +32,7 @@ def ray_cluster(config: SweepConfig) -> Iterator[None]:
     import ray
 
     address = config.cluster.address
-    options: dict[str, object] = {"configure_logging": False, "logging_level": logging.ERROR, "log_to_driver": False}
+    options: dict[str, Any] = {"configure_logging": False, "logging_level": logging.ERROR, "log_to_driver": False}
     if address is None:
         # A cluster of this machine alone listens to this machine alone.
         options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}

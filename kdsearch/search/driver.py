@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +40,10 @@ from kdsearch.storage import open_storage
 from kdsearch.tracking import Tracker
 
 if TYPE_CHECKING:
-    from ray.actor import ActorHandle
     from rich.console import Console
+
+    from kdsearch.search.board import BoardHandle
+    from kdsearch.search.prepare import Preparation
 
 CHECKPOINT_SECONDS = 60.0
 STOP_REQUESTED = "stop requested"
@@ -149,7 +152,6 @@ class _Driver:
                 self._take_stock()
                 if not self._attempt.is_finished:
                     tracker = self._tracker
-                    tracker.start()
                     tracker.reconcile(
                         self._attempt.records, lambda record: self._ledger.series(record.key), self._gains.of
                     )
@@ -163,6 +165,8 @@ class _Driver:
             self._attempt.suspend_all()
             self._ledger.update_sweep(self._config.name, target=self._attempt.target)
             self._lease.release(end.state, end.outcome)
+        if tracker is not None:
+            tracker.start()
         failed = end.exit_code is ExitCode.TOO_MANY_FAILURES
         conclude(self._ledger, self._config, tracker, failed=failed, console=self._console)
         return end.exit_code
@@ -191,8 +195,18 @@ class _Driver:
 
             with handle_interrupts(stop_in_good_order) as interrupts:
                 self._screen.enter(Phase.TEACHER)
-                prepared = prepare(config)
-                self._ledger.update_sweep(config.name, teacher=prepared.teacher)
+                preparation = prepare(config)
+                pulse = _Pulse(
+                    self._attempt,
+                    self._tracker,
+                    board,
+                    preparation,
+                    on_teacher=self._take_teacher,
+                    on_stopping=lambda: self._screen.enter(Phase.STOPPING),
+                )
+                if config.cluster.address is not None or config.resources.gpus_per_trial > 0:
+                    # Trials may wait for data only where they can't keep the task that makes it from running.
+                    pulse.wait_for_teacher()
                 context = WorkerContext(
                     sweep=config.name,
                     storage=config.storage,
@@ -202,17 +216,21 @@ class _Driver:
                     threads=max(1, int(config.resources.cpus_per_trial)),
                     gpus=config.resources.gpus_per_trial,
                     checkpoint_seconds=CHECKPOINT_SECONDS,
-                    data=prepared.data,
-                    test=prepared.test,
+                    data=preparation.data,
+                    test=preparation.test,
                     board=board,
                 )
-                self._screen.enter(Phase.SEARCHING)
                 limit = config.resources.max_concurrent
                 # One more than there is room for, so that a worker that is done finds its next trial waiting.
                 concurrent = slots(config) + 1 if limit == "auto" else limit
-                pulse = _Pulse(self._attempt, self._tracker, self._screen, board)
                 run_tuner(self._attempt, context, config.resources, concurrent=concurrent, on_step=pulse)
+                if pulse.error is not None:
+                    raise pulse.error
                 return self._end(interrupts)
+
+    def _take_teacher(self, facts: dict[str, Any]) -> None:
+        self._ledger.update_sweep(self._config.name, teacher=facts)
+        self._screen.enter(Phase.SEARCHING)
 
     def _end(self, interrupts: Interrupts | None) -> End:
         reason = self._attempt.stop_reason
@@ -285,6 +303,8 @@ class _TrackerObserver:
         self._tracker.trial_started(record)
 
     def trial_finished(self, record: TrialRecord, series: Sequence[Point]) -> None:
+        # Not before: importing MLflow takes seconds of the cores that the first results wait for.
+        self._tracker.start()
         self._gains.add(record)
         self._tracker.trial_finished(record, series, self._gains.of(record))
 
@@ -295,20 +315,48 @@ class _TrackerObserver:
 class _Pulse:
     """What is looked at several times a second while trials run."""
 
-    def __init__(self, attempt: Attempt, tracker: Tracker, screen: _Screen, board: ActorHandle[Any]) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        tracker: Tracker,
+        board: BoardHandle,
+        preparation: Preparation,
+        on_teacher: Callable[[dict[str, Any]], None],
+        on_stopping: Callable[[], None],
+    ) -> None:
+        self.error: Exception | None = None
+        """Why data or teacher could not be made ready."""
         self._attempt = attempt
         self._tracker = tracker
-        self._screen = screen
         self._board = board
-        self._told = False
+        self._preparation = preparation
+        self._on_teacher = on_teacher
+        self._on_stopping = on_stopping
+        self._is_prepared = False
+        self._is_stopping = False
 
     def __call__(self) -> None:
+        if not self._is_prepared and self._preparation.is_ready():
+            self._take_teacher()
         if self._tracker.failure is not None:
             self._attempt.stop(self._tracker.failure)
-        if self._attempt.stop_reason is not None and not self._told:
-            self._told = True
+        if self._attempt.stop_reason is not None and not self._is_stopping:
+            self._is_stopping = True
             self._board.stop.remote()
-            self._screen.enter(Phase.STOPPING)
+            self._on_stopping()
+
+    def wait_for_teacher(self) -> None:
+        while not self._is_prepared and self._attempt.stop_reason is None:
+            if self._preparation.is_ready(timeout=0.5):
+                self._take_teacher()
+
+    def _take_teacher(self) -> None:
+        self._is_prepared = True
+        try:
+            self._on_teacher(self._preparation.result())
+        except Exception as error:
+            self.error = error
+            self._attempt.stop("no data or no teacher")
 
 
 def seconds_used(sweep: SweepRecord) -> float:

@@ -59,32 +59,47 @@ class TestData:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Preparation:
+    """The task that makes data and teacher ready; trials that start before it has ended wait for its results."""
+
     data: ObjectRef[SearchData]
     test: ObjectRef[TestData]
-    teacher: dict[str, Any]
-    """What is recorded of the teacher: `hash`, `sample_count`, its validation metrics, `parameter_count`."""
+    teacher: ObjectRef[dict[str, Any]]
+
+    def is_ready(self, timeout: float = 0.0) -> bool:
+        import ray
+
+        return bool(ray.wait([self.teacher], timeout=timeout)[0])
+
+    def result(self) -> dict[str, Any]:
+        """What is recorded of the teacher: `hash`, `sample_count`, its validation metrics, `parameter_count`.
+
+        Raises:
+            InputError: data or a model that can't be loaded, a teacher that diverges.
+        """
+        import ray
+        from ray.exceptions import RayTaskError
+
+        try:
+            facts: dict[str, Any] = ray.get(self.teacher)
+        except RayTaskError as error:
+            if isinstance(error.cause, KdsearchError):
+                raise error.cause from None
+            raise
+        return facts
 
 
-def prepare(config: SweepConfig) -> Prepared:
-    """Load and split the data, train or reuse the teacher and its signals, in a task on the cluster.
+def prepare(config: SweepConfig) -> Preparation:
+    """Begin to load and split the data, and to train the teacher or find it, on the cluster.
 
-    Raises:
-        InputError: data or a model that can't be loaded, a teacher that diverges.
+    On a machine's own cluster the task claims no CPU, so that the trials' workers start up meanwhile.
     """
     import ray
-    from ray.exceptions import RayTaskError
 
-    task = ray.remote(_prepare).options(
-        num_returns=3, num_cpus=config.resources.cpus_per_trial, num_gpus=config.resources.gpus_per_trial
-    )
-    data, test, teacher = task.remote(config)
-    try:
-        return Prepared(data, test, ray.get(teacher))
-    except RayTaskError as error:
-        if isinstance(error.cause, KdsearchError):
-            raise error.cause from None
-        raise
+    cpus = 0.0 if config.cluster.address is None else config.resources.cpus_per_trial
+    task: Any = ray.remote(_prepare)
+    options = {"num_returns": 3, "num_cpus": cpus, "num_gpus": config.resources.gpus_per_trial}
+    return Preparation(*task.options(**options).remote(config))
 
 
 def _prepare(config: SweepConfig) -> tuple[SearchData, TestData, dict[str, Any]]:

@@ -29,9 +29,10 @@ from kdsearch.search.worker import WorkerContext
 from kdsearch.search.worker import run_pack
 
 if TYPE_CHECKING:
-    from ray.actor import ActorHandle
     from ray.tune.execution.tune_controller import TuneController
     from ray.tune.experiment import Trial
+
+    from kdsearch.search.board import BoardHandle
 
 STOP_GRACE = 10.0
 """Seconds that running trials have to checkpoint themselves before their workers are ended."""
@@ -72,7 +73,7 @@ class LedgerSearcher(_Unpickled, Searcher):
 class LedgerScheduler(_Unpickled, FIFOScheduler):
     """Passes reports on to the attempt, and its verdicts back to the workers."""
 
-    def __init__(self, attempt: Attempt, packs: dict[str, Pack], board: ActorHandle[Any]) -> None:
+    def __init__(self, attempt: Attempt, packs: dict[str, Pack], board: BoardHandle) -> None:
         super().__init__()
         self._attempt = attempt
         self._packs = packs

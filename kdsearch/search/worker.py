@@ -30,11 +30,11 @@ from kdsearch.storage import open_storage
 if TYPE_CHECKING:
     import torch
     from ray import ObjectRef
-    from ray.actor import ActorHandle
 
     from kdsearch.distiller import Distiller
     from kdsearch.distiller import EvaluationSet
     from kdsearch.distiller import TrainingSet
+    from kdsearch.search.board import BoardHandle
     from kdsearch.search.prepare import SearchData
     from kdsearch.search.prepare import TestData
 
@@ -55,7 +55,7 @@ class WorkerContext:
     checkpoint_seconds: float
     data: ObjectRef[SearchData]
     test: ObjectRef[TestData]
-    board: ActorHandle[Any]
+    board: BoardHandle
 
 
 def run_pack(config: dict[str, Any], context: WorkerContext) -> None:
@@ -65,8 +65,27 @@ def run_pack(config: dict[str, Any], context: WorkerContext) -> None:
 
     torch.set_num_threads(context.threads)
     pack = Pack.decode(config["pack"])
+    has_data = _wait_for_data(context)
     for slot in pack.slots:
-        tune.report({"message": encode_message([SlotRun(slot, pack.attempt, context).run()])})
+        # Without data there is nothing wrong with the trial: the driver knows what is.
+        outcome = SlotRun(slot, pack.attempt, context).run() if has_data else Outcome(slot.key, None)
+        tune.report({"message": encode_message([outcome])})
+
+
+def _wait_for_data(context: WorkerContext) -> bool:
+    """Whether the data came; a trial may start before it is ready."""
+    import ray
+    from ray.exceptions import RayTaskError
+
+    stopping = _StopPoll(context.board)
+    while not ray.wait([context.data], timeout=STOP_POLL_SECONDS)[0]:
+        if stopping():
+            return False
+    try:
+        _fetch(context.data)
+    except RayTaskError:
+        return False
+    return True
 
 
 class SlotRun:
@@ -186,7 +205,7 @@ class SlotRun:
 class _StopPoll:
     """Whether the sweep is stopping; asks the board at most once a second."""
 
-    def __init__(self, board: ActorHandle[Any]) -> None:
+    def __init__(self, board: BoardHandle) -> None:
         self._board = board
         self._next = 0.0
         self._stopping = False

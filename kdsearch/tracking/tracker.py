@@ -113,8 +113,12 @@ class Tracker:
         self._thread = threading.Thread(target=self._run, name="kdsearch-tracker", daemon=True)
 
     def start(self) -> None:
-        """Return at once; the thread imports MLflow, finds or creates experiment and parent run, and begins."""
-        self._thread.start()
+        """Return at once; the thread imports MLflow, finds or creates experiment and parent run, and begins.
+
+        Until then everything is kept; a second call does nothing.
+        """
+        if self._thread.ident is None:
+            self._thread.start()
 
     def trial_started(self, record: TrialRecord) -> None:
         self._backlog.put(_Started(self._project(record)))
