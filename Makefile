@@ -22,8 +22,8 @@ lint: $(INSTALLED)  ## ruff and mypy
 test: lint  ## lint, then the tests that need no services; ARGS='-k subsets' chooses
 	$(VENV)/bin/pytest -q $(ARGS)
 
-services: $(INSTALLED)  ## the tests that need services or system packages
-	$(VENV)/bin/pytest -q -m services $(ARGS)
+services: $(INSTALLED)  ## the tests that need services or system packages, or take minutes
+	$(VENV)/bin/pytest -q -m 'services or slow' $(ARGS)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "kdsearch needs Python 3.11 or later: make PYTHON=python3.11 …")'

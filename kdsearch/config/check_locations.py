@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from kdsearch.config.locations import is_s3
-from kdsearch.config.locations import sqlite_file
 from kdsearch.config.schema import SweepConfig
 from kdsearch.config.secrets import is_masked
 from kdsearch.errors import Problem
+from kdsearch.sqlite import sqlite_file
 
 _LEDGER = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
 _MLFLOW = (

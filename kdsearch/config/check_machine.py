@@ -14,7 +14,7 @@ _DRIVERS = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/k
 
 def machine_problems(config: SweepConfig) -> Iterable[Problem]:
     """What is asked of this machine that it has not; a cluster's nodes are another matter."""
-    if config.cluster.address is None:
+    if config.cluster.is_own:
         yield from _cpu_problems(config.resources.cpus_per_trial)
         yield from _gpu_problems(config)
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from kdsearch.errors import Problem
-
-SQLITE = "sqlite:///"
+from kdsearch.sqlite import SQLITE
 
 
 def is_s3(storage: str) -> bool:
@@ -42,11 +40,6 @@ def _fill(container: dict[str, Any], name: str, key: str, storage: Any, server: 
         return [Problem(key, None, f"with an S3 storage it must name a server, such as {server}")]
     container[name] = f"{SQLITE}{storage}/{key.partition('.')[0]}.db"
     return []
-
-
-def sqlite_file(url: str) -> Path | None:
-    """The file of a SQLite URL, or None for a server."""
-    return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
 
 
 def _absolute_folder(folder: Any) -> Any:

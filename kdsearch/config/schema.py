@@ -177,7 +177,12 @@ class ResourcesConfig(Frozen):
 
 class ClusterConfig(Frozen):
     address: str | None = None
-    """Address of a running Ray cluster, or `auto`; null starts Ray on this machine."""
+    """Address of a running Ray cluster, or `auto`; null or `local` starts Ray on this machine."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the attempt starts its own Ray, on this machine."""
+        return self.address in (None, "local")
 
 
 ControlConfig = str | dict[str, tuple[Number, ...]]

@@ -31,6 +31,8 @@ from kdsearch.ledger.records import SweepState
 from kdsearch.ledger.records import TrialRecord
 from kdsearch.ledger.records import TrialState
 from kdsearch.recipe import Recipe
+from kdsearch.sqlite import create_whole
+from kdsearch.sqlite import sqlite_file
 
 if TYPE_CHECKING:
     import optuna
@@ -105,21 +107,18 @@ def open_ledger(url: str, *, create: bool = False) -> Ledger:
     """
     from sqlalchemy.exc import SQLAlchemyError
 
-    path = sqlite_path(url)
-    if path is not None and not create and not _is_file(path):
+    path = sqlite_file(url)
+    if path is not None and not create and not path.is_file():
         raise InputError([Problem("ledger", url, "no ledger is there; has a sweep been started with this storage?")])
     try:
+        if path is not None:
+            create_whole(path, lambda part: Ledger(_open_storage(part), create=True).close())
         return Ledger(_open_storage(url), create=create)
     except (SQLAlchemyError, ImportError, OSError) as error:
         from kdsearch.config.secrets import mask_url
 
         cause = str(getattr(error, "orig", None) or error).splitlines()[0]
         raise InputError([Problem("ledger", mask_url(url), f"can't be opened: {cause}")]) from None
-
-
-def sqlite_path(url: str) -> str | None:
-    """The file of a `sqlite:///…` URL; None for a database server."""
-    return url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else None
 
 
 class Ledger:
@@ -380,7 +379,7 @@ def _open_storage(url: str) -> optuna.storages.RDBStorage:
     import optuna
     from sqlalchemy import event
 
-    if sqlite_path(url) is None:
+    if sqlite_file(url) is None:
         return optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True, "pool_size": 2})
     storage = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": BUSY_TIMEOUT}})
     event.listen(storage.engine, "connect", _tune_sqlite)
@@ -392,12 +391,6 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
     # WAL: readers never block the writer. NORMAL: a commit is safe from a killed process, and costs no fsync.
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
-
-
-def _is_file(path: str) -> bool:
-    from pathlib import Path
-
-    return Path(path).is_file()
 
 
 def _shown(engine: Engine) -> str:

@@ -31,12 +31,13 @@ def ray_cluster(config: SweepConfig) -> Iterator[None]:
         os.environ.setdefault(name, value)
     import ray
 
-    address = config.cluster.address
     options: dict[str, Any] = {"configure_logging": False, "logging_level": logging.ERROR, "log_to_driver": False}
-    if address is None:
-        # A cluster of this machine alone listens to this machine alone.
-        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-    ray.init(address=address, **options)
+    if config.cluster.is_own:
+        # Without an address Ray would join whatever cluster it finds here. Ours listens to this machine alone.
+        options |= {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    else:
+        options["address"] = config.cluster.address
+    ray.init(**options)
     try:
         yield
     finally:

@@ -13,7 +13,6 @@ from typing import Any
 
 from kdsearch.config.compatibility import check_compatible
 from kdsearch.config.compose import Composed
-from kdsearch.config.locations import sqlite_file
 from kdsearch.config.schema import SweepConfig
 from kdsearch.errors import ExitCode
 from kdsearch.ledger import Kind
@@ -36,8 +35,11 @@ from kdsearch.search.interrupt import handle_interrupts
 from kdsearch.search.plan import planned_target
 from kdsearch.search.plan import targets_by_count
 from kdsearch.search.quiet import output_to_log
+from kdsearch.sqlite import sqlite_file
 from kdsearch.storage import open_storage
 from kdsearch.tracking import Tracker
+from kdsearch.tracking import verify
+from kdsearch.tracking.verify import TrackingUnavailable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,9 +70,6 @@ def run(composed: Composed, *, console: Console, extend: bool = False) -> ExitCo
     """
     config = composed.config
     check_stored(composed, extend=extend)
-    path = sqlite_file(config.ledger)
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
     ledger = open_ledger(config.ledger, create=True)
     try:
         ledger.create_sweep(config.name, composed.stored, planned_target(config))
@@ -121,6 +120,7 @@ class _Driver:
         sweep = ledger.sweep(config.name)
         assert sweep is not None
         self._config = config
+        self._sweep = sweep
         self._ledger = ledger
         self._lease = lease
         self._console = console
@@ -150,14 +150,11 @@ class _Driver:
             with self._progress:
                 self._attempt.open(self._seconds_used)
                 self._take_stock()
-                if not self._attempt.is_finished:
+                if not self._attempt.is_finished or self._must_mend():
                     tracker = self._tracker
-                    tracker.reconcile(
-                        self._attempt.records, lambda record: self._ledger.series(record.key), self._gains.of
-                    )
-                    end = self._search()
-                else:
-                    end = self._end(None)
+                    records = self._ledger.trials(self._config.name)
+                    tracker.reconcile(records, lambda record: self._ledger.series(record.key), self._gains.of)
+                end = self._end(None) if self._attempt.is_finished else self._search()
         except BaseException as error:
             end = End(SweepState.INTERRUPTED, f"error: {type(error).__name__}: {error}"[:1000], end.exit_code)
             raise
@@ -170,6 +167,15 @@ class _Driver:
         failed = end.exit_code is ExitCode.TOO_MANY_FAILURES
         conclude(self._ledger, self._config, tracker, failed=failed, console=self._console)
         return end.exit_code
+
+    def _must_mend(self) -> bool:
+        """Whether MLflow lacks runs of the ledger's trials, or has some open or twice."""
+        records = self._ledger.trials(self._config.name)
+        try:
+            found = verify(self._config.mlflow.tracking_uri or "", self._sweep, records)
+        except TrackingUnavailable:
+            return True
+        return any(found[what] for what in ("missing", "duplicate", "open", "status"))
 
     def _take_stock(self) -> None:
         self._gains.add(*self._attempt.records)
@@ -204,7 +210,7 @@ class _Driver:
                     on_teacher=self._take_teacher,
                     on_stopping=lambda: self._screen.enter(Phase.STOPPING),
                 )
-                if config.cluster.address is not None or config.resources.gpus_per_trial > 0:
+                if not config.cluster.is_own or config.resources.gpus_per_trial > 0:
                     # Trials may wait for data only where they can't keep the task that makes it from running.
                     pulse.wait_for_teacher()
                 context = WorkerContext(

@@ -96,7 +96,7 @@ def prepare(config: SweepConfig) -> Preparation:
     """
     import ray
 
-    cpus = 0.0 if config.cluster.address is None else config.resources.cpus_per_trial
+    cpus = 0.0 if config.cluster.is_own else config.resources.cpus_per_trial
     task: Any = ray.remote(_prepare)
     options = {"num_returns": 3, "num_cpus": cpus, "num_gpus": config.resources.gpus_per_trial}
     return Preparation(*task.options(**options).remote(config))

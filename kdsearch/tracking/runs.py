@@ -15,6 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kdsearch.ledger.records import SweepRecord
+from kdsearch.sqlite import create_whole
+from kdsearch.sqlite import sqlite_file
 from kdsearch.tracking.environment import prepare_environment
 from kdsearch.tracking.environment import silence_loggers
 
@@ -262,8 +264,9 @@ def _check_database(tracking_uri: str) -> None:
     if urlsplit(tracking_uri).scheme in ("http", "https"):
         return
     url = make_url(tracking_uri)
-    if url.get_backend_name() == "sqlite" and url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    file = sqlite_file(tracking_uri)
+    if file is not None:
+        create_whole(file, lambda part: MlflowClient(part)._tracking_client.store.engine.dispose())
     engine = create_engine(url)
     try:
         engine.connect().close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 
@@ -12,12 +13,12 @@ from torch import nn
 class _Student(nn.Module):
     def __init__(self, input_shape: tuple[int, ...], class_count: int) -> None:
         super().__init__()
-        self.layer = nn.Linear(input_shape[0], class_count)
+        self.layer = nn.Linear(math.prod(input_shape), class_count)
 
     def forward(self, inputs: Tensor) -> Tensor:
         if self.training and len(inputs) == 20:
             self.misbehave()
-        outputs: Tensor = self.layer(inputs)
+        outputs: Tensor = self.layer(inputs.flatten(1))
         return outputs
 
     def misbehave(self) -> None:

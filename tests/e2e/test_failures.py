@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from kdsearch.ledger import Kind
 from kdsearch.ledger import Reason
 from kdsearch.ledger import TrialState
@@ -40,6 +42,7 @@ def test_a_trial_that_kills_its_worker_fails_after_max_restarts_and_the_sweep_en
     assert workplace.status()["mlflow"]["open"] == 0
 
 
+@pytest.mark.slow
 def test_user_code_that_raises_fails_with_its_traceback_and_stops_the_sweep_when_too_often(
     workplace: Workplace,
 ) -> None:
@@ -47,7 +50,8 @@ def test_user_code_that_raises_fails_with_its_traceback_and_stops_the_sweep_when
     workplace.sweep(*words, expect=3)
     sweep = workplace.load()
     failed = [record for record in sweep.records if record.state is TrialState.FAIL]
-    assert len(failed) == 2
+    # Those that are out when the second one fails end as they end; nothing goes out after that.
+    assert 2 <= len(failed) <= 4
     for record in failed:
         assert record.reason is Reason.USER_CODE
         assert record.error is not None and "this student does not like twenty samples" in record.error

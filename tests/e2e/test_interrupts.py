@@ -11,7 +11,9 @@ from tests.e2e.harness import Workplace
 from tests.e2e.harness import done
 
 
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_sweep_goes_on_to_its_target(
     workplace: Workplace, number: signal.Signals, exit_code: int
 ) -> None:
@@ -37,6 +39,7 @@ def test_an_interrupted_sweep_goes_on_to_its_target(
     assert [attempt["outcome"] for attempt in status["attempts"]] == [f"interrupted by {number.name}", "complete"]
 
 
+@pytest.mark.slow
 def test_a_running_trial_goes_on_from_its_checkpoint(workplace: Workplace) -> None:
     """A trial too long to end is stopped in the middle; its curve goes on where it was."""
     words = ("sample_counts=[50]", "trials_per_count=1", "controls=[]", "confirm.top_k=0", "training.evaluations=200")
@@ -75,6 +78,7 @@ def test_a_killed_driver_leaves_nothing_behind(workplace: Workplace) -> None:
     assert [attempt["outcome"] for attempt in status["attempts"]] == ["died", "complete"]
 
 
+@pytest.mark.slow
 def test_a_second_driver_is_told_who_is_at_work(workplace: Workplace) -> None:
     driver = workplace.start_sweep("training.steps=4000")
     try:
@@ -88,6 +92,7 @@ def test_a_second_driver_is_told_who_is_at_work(workplace: Workplace) -> None:
         driver.communicate()
 
 
+@pytest.mark.slow
 def test_stop_ends_it_resumable(workplace: Workplace) -> None:
     driver = workplace.start_sweep("training.steps=2000")
     workplace.wait_for(done(1))

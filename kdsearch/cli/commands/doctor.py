@@ -96,8 +96,8 @@ def _holds_ledger(url: str) -> bool:
     from sqlalchemy import inspect
     from sqlalchemy.exc import SQLAlchemyError
 
-    from kdsearch.config.locations import sqlite_file
     from kdsearch.ledger import tables
+    from kdsearch.sqlite import sqlite_file
 
     file = sqlite_file(url)
     if file is not None and not file.exists():
