@@ -4,7 +4,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep lint test services
+.PHONY: help install sweep lint test services bench
 
 help:  ## show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ test: lint  ## lint, then the tests that need no services; ARGS='-k subsets' cho
 
 services: $(INSTALLED)  ## the tests that need services or system packages, or take minutes
 	$(VENV)/bin/pytest -q -m 'services or slow' $(ARGS)
+
+bench: $(INSTALLED)  ## trials per minute with everything on; one JSON line at the end
+	$(VENV)/bin/python -m tests.benchmarks.throughput
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "kdsearch needs Python 3.11 or later: make PYTHON=python3.11 …")'
