@@ -11,9 +11,9 @@ from torch import nn
 def cnn(input_shape: tuple[int, ...], class_count: int, channels: Sequence[int], dropout: float = 0.0) -> nn.Module:
     """Stages of 3x3 convolution + ReLU, each halving height and width by its stride, then linear on the flattened map.
 
-    Strides instead of pooling, and no normalisation: on Fashion-MNIST with 600 samples this came within a point
-    of 3x3 + pooling + GroupNorm (one seed) at half the time of a step on a CPU. Without running statistics it gives the same
-    results at any batch size, and in a batch of models.
+    Strides instead of pooling, and no normalisation: on Fashion-MNIST with 600 samples this came within a point of
+    3x3 + pooling + GroupNorm (one seed) at half the time of a step on a CPU. Without running statistics it gives the
+    same results at any batch size, and in a batch of models.
     """
     width_in, height, width = input_shape
     layers: list[nn.Module] = []
