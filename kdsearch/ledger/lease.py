@@ -33,6 +33,8 @@ class Lease:
 
     def __init__(self, ledger: Ledger, sweep: str, number: int) -> None:
         self.number = number
+        self.is_lost = False
+        """Whether another driver may have the lease; nothing may be written then."""
         self._ledger = ledger
         self._sweep = sweep
         self._released = threading.Event()
@@ -82,10 +84,12 @@ class Lease:
                 stop_requested = self._advance()
             except Exception as error:
                 if time.monotonic() - self._last_beat > STALE_AFTER - HEARTBEAT_EVERY:
+                    self.is_lost = True
                     on_lost(f"the ledger could not be reached for {STALE_AFTER - HEARTBEAT_EVERY:.0f} s: {error}")
                     return
                 continue
             if stop_requested is None:
+                self.is_lost = True
                 on_lost("another driver took the sweep over")
                 return
             self._last_beat = time.monotonic()

@@ -316,6 +316,11 @@ class Attempt:
         """Send nothing out any more; the first reason stays."""
         self.stop_reason = self.stop_reason or reason
 
+    def abandon(self, reason: str) -> None:
+        """Stop, and write nothing more about what is out: the sweep is another driver's now."""
+        self.stop(reason)
+        self._out = {}
+
     def suspend_all(self) -> None:
         """Put whatever is still out back to WAITING: its workers are gone."""
         for record in list(self._out.values()):

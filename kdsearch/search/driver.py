@@ -14,6 +14,7 @@ from typing import Any
 from kdsearch.config.compatibility import check_compatible
 from kdsearch.config.compose import Composed
 from kdsearch.config.schema import SweepConfig
+from kdsearch.errors import DriverAtWorkError
 from kdsearch.errors import ExitCode
 from kdsearch.ledger import Kind
 from kdsearch.ledger import Lease
@@ -145,28 +146,37 @@ class _Driver:
 
         end = End(SweepState.INTERRUPTED, "error", ExitCode.TOO_MANY_FAILURES)
         tracker = None
-        self._lease.keep(self._attempt.stop, lambda: self._attempt.stop(STOP_REQUESTED))
+        self._lease.keep(self._lose_lease, lambda: self._attempt.stop(STOP_REQUESTED))
         try:
-            with self._progress:
+            with self._progress, handle_interrupts(lambda: self._attempt.stop("interrupted")) as interrupts:
                 self._attempt.open(self._seconds_used)
                 self._take_stock()
                 if not self._attempt.is_finished or self._must_mend():
                     tracker = self._tracker
                     records = self._ledger.trials(self._config.name)
                     tracker.reconcile(records, lambda record: self._ledger.series(record.key), self._gains.of)
-                end = self._end(None) if self._attempt.is_finished else self._search()
+                if not self._attempt.is_finished:
+                    self._search(interrupts)
+                end = self._end(interrupts)
         except BaseException as error:
             end = End(SweepState.INTERRUPTED, f"error: {type(error).__name__}: {error}"[:1000], end.exit_code)
             raise
         finally:
-            self._attempt.suspend_all()
-            self._ledger.update_sweep(self._config.name, target=self._attempt.target)
+            if not self._lease.is_lost:
+                self._attempt.suspend_all()
+                self._ledger.update_sweep(self._config.name, target=self._attempt.target)
             self._lease.release(end.state, end.outcome)
+        if self._lease.is_lost:
+            raise DriverAtWorkError(f"stopped: {end.outcome}")
         if tracker is not None:
             tracker.start()
         failed = end.exit_code is ExitCode.TOO_MANY_FAILURES
         conclude(self._ledger, self._config, tracker, failed=failed, console=self._console)
         return end.exit_code
+
+    def _lose_lease(self, why: str) -> None:
+        """From now on the sweep is somebody else's to write."""
+        self._attempt.abandon(why)
 
     def _must_mend(self) -> bool:
         """Whether MLflow lacks runs of the ledger's trials, or has some open or twice."""
@@ -181,7 +191,7 @@ class _Driver:
         self._gains.add(*self._attempt.records)
         self._screen.tally.add(self._attempt.records)
 
-    def _search(self) -> End:
+    def _search(self, interrupts: Interrupts) -> None:
         """Ray, teacher, trials."""
         from kdsearch.search.board import start_board
         from kdsearch.search.cluster import ray_cluster
@@ -193,55 +203,49 @@ class _Driver:
         config = self._config
         self._screen.enter(Phase.STARTING)
         with ray_cluster(config):
+            interrupts.install()
             board = start_board()
-
-            def stop_in_good_order() -> None:
-                self._attempt.stop("interrupted")
-                board.stop.remote()
-
-            with handle_interrupts(stop_in_good_order) as interrupts:
-                self._screen.enter(Phase.TEACHER)
-                preparation = prepare(config)
-                pulse = _Pulse(
-                    self._attempt,
-                    self._tracker,
-                    board,
-                    preparation,
-                    on_teacher=self._take_teacher,
-                    on_stopping=lambda: self._screen.enter(Phase.STOPPING),
-                )
-                if not config.cluster.is_own or config.resources.gpus_per_trial > 0:
-                    # Trials may wait for data only where they can't keep the task that makes it from running.
-                    pulse.wait_for_teacher()
-                context = WorkerContext(
-                    sweep=config.name,
-                    storage=config.storage,
-                    student=config.student,
-                    training=config.training,
-                    metric=config.search.metric,
-                    threads=max(1, int(config.resources.cpus_per_trial)),
-                    gpus=config.resources.gpus_per_trial,
-                    checkpoint_seconds=CHECKPOINT_SECONDS,
-                    data=preparation.data,
-                    test=preparation.test,
-                    board=board,
-                )
-                limit = config.resources.max_concurrent
-                # One more than there is room for, so that a worker that is done finds its next trial waiting.
-                concurrent = slots(config) + 1 if limit == "auto" else limit
+            self._screen.enter(Phase.TEACHER)
+            preparation = prepare(config)
+            pulse = _Pulse(
+                self._attempt,
+                self._tracker,
+                board,
+                preparation,
+                on_teacher=self._take_teacher,
+                on_stopping=lambda: self._screen.enter(Phase.STOPPING),
+            )
+            if not config.cluster.is_own or config.resources.gpus_per_trial > 0:
+                # Trials may wait for data only where they can't keep the task that makes it from running.
+                pulse.wait_for_teacher()
+            context = WorkerContext(
+                sweep=config.name,
+                storage=config.storage,
+                student=config.student,
+                training=config.training,
+                metric=config.search.metric,
+                threads=max(1, int(config.resources.cpus_per_trial)),
+                gpus=config.resources.gpus_per_trial,
+                checkpoint_seconds=CHECKPOINT_SECONDS,
+                data=preparation.data,
+                test=preparation.test,
+                board=board,
+            )
+            limit = config.resources.max_concurrent
+            # One more than there is room for, so that a worker that is done finds its next trial waiting.
+            concurrent = slots(config) + 1 if limit == "auto" else limit
+            if self._attempt.stop_reason is None:
                 run_tuner(self._attempt, context, config.resources, concurrent=concurrent, on_step=pulse)
-                if pulse.error is not None:
-                    raise pulse.error
-                return self._end(interrupts)
+            if pulse.error is not None:
+                raise pulse.error
 
     def _take_teacher(self, facts: dict[str, Any]) -> None:
         self._ledger.update_sweep(self._config.name, teacher=facts)
         self._screen.enter(Phase.SEARCHING)
 
-    def _end(self, interrupts: Interrupts | None) -> End:
+    def _end(self, interrupts: Interrupts) -> End:
         reason = self._attempt.stop_reason
-        if interrupts is not None and interrupts.received is not None:
-            assert interrupts.exit_code is not None
+        if interrupts.received is not None and interrupts.exit_code is not None:
             return End(SweepState.INTERRUPTED, f"interrupted by {interrupts.received.name}", interrupts.exit_code)
         if self._attempt.is_complete:
             return End(SweepState.COMPLETE, "complete", ExitCode.DONE)

@@ -15,7 +15,7 @@ EXIT_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERM
 
 
 class Interrupts:
-    """Which signal asked to stop, if any. `on_signal` runs in a thread of its own, where it may use Ray."""
+    """Which signal asked to stop, if any; `on_signal` is called in the signal handler, so it may only set things."""
 
     def __init__(self, on_signal: Callable[[], None]) -> None:
         self.received: signal.Signals | None = None
@@ -25,24 +25,29 @@ class Interrupts:
     def exit_code(self) -> ExitCode | None:
         return EXIT_CODES[self.received] if self.received else None
 
+    def install(self) -> None:
+        """Take both signals over; to be called again after `ray.init`, whose own SIGTERM handler ends the process."""
+        if threading.current_thread() is threading.main_thread():
+            for number in EXIT_CODES:
+                signal.signal(number, self._handle)
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         if self.received is None:
             self.received = signal.Signals(number)
-            threading.Thread(target=self._on_signal, daemon=True, name="interrupt").start()
+            self._on_signal()
 
 
 @contextlib.contextmanager
 def handle_interrupts(on_signal: Callable[[], None]) -> Iterator[Interrupts]:
-    """Handle both signals inside the block. To be entered after `ray.init`, whose own SIGTERM handler aborts."""
+    """Handle both signals inside the block, and put the handlers back that were there."""
+    before = {number: signal.getsignal(number) for number in EXIT_CODES}
     interrupts = Interrupts(on_signal)
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupts
-        return
-    before = {number: signal.signal(number, interrupts._handle) for number in EXIT_CODES}
+    interrupts.install()
     try:
         yield interrupts
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)

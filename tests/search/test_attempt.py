@@ -209,6 +209,19 @@ def test_a_stopped_attempt_suspends_what_is_out(tmp_path: Path) -> None:
     assert len(ledger.trials("sim")) == 3
 
 
+def test_an_abandoned_attempt_writes_nothing_more(tmp_path: Path) -> None:
+    config = make_config()
+    ledger = make_ledger(tmp_path, config)
+    attempt = open_attempt(ledger, config, 1)
+    pack = attempt.next_pack()
+    assert pack is not None
+    before = ledger.trials("sim")
+    attempt.abandon("another driver took the sweep over")
+    attempt.finish(train(attempt, pack.slots[0]))
+    attempt.suspend_all()
+    assert ledger.trials("sim") == before and before[0].state is TrialState.RUNNING
+
+
 def test_a_message_from_the_past_is_ignored(tmp_path: Path) -> None:
     config = make_config()
     ledger = make_ledger(tmp_path, config)
