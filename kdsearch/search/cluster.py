@@ -19,6 +19,7 @@ ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     # Ctrl-C and SIGTERM are ours to handle: trials are checkpointed, not dropped.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
     # The ledger is the state; Tune's own snapshots would cost time that grows with the sweep, and are never read.
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
 }

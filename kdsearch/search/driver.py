@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -168,8 +170,12 @@ class _Driver:
             self._lease.release(end.state, end.outcome)
         if self._lease.is_lost:
             raise DriverAtWorkError(f"stopped: {end.outcome}")
-        if tracker is not None:
-            tracker.start()
+        if tracker is not None and not tracker.is_started:
+            if end.state is SweepState.INTERRUPTED:
+                # There is no run to close, and whoever interrupts does not want to wait for MLflow to be imported.
+                tracker = None
+            else:
+                tracker.start()
         failed = end.exit_code is ExitCode.TOO_MANY_FAILURES
         conclude(self._ledger, self._config, tracker, failed=failed, console=self._console)
         return end.exit_code
@@ -202,7 +208,13 @@ class _Driver:
 
         config = self._config
         self._screen.enter(Phase.STARTING)
-        with ray_cluster(config):
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(ray_cluster(config))
+            except SystemExit:
+                # What Ray's own SIGTERM handler raises, which is in force until `install` puts ours back.
+                interrupts.note(signal.SIGTERM)
+                return
             interrupts.install()
             board = start_board()
             self._screen.enter(Phase.TEACHER)

@@ -34,8 +34,12 @@ class Interrupts:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
+        self.note(signal.Signals(number))
+
+    def note(self, number: signal.Signals) -> None:
+        """Take a signal as received; the first one counts."""
         if self.received is None:
-            self.received = signal.Signals(number)
+            self.received = number
             self._on_signal()
 
 

@@ -117,8 +117,12 @@ class Tracker:
 
         Until then everything is kept; a second call does nothing.
         """
-        if self._thread.ident is None:
+        if not self.is_started:
             self._thread.start()
+
+    @property
+    def is_started(self) -> bool:
+        return self._thread.ident is not None
 
     def trial_started(self, record: TrialRecord) -> None:
         self._backlog.put(_Started(self._project(record)))
