@@ -23,9 +23,16 @@ def check(config: SweepConfig) -> list[Problem]:
         *_model_problems("student", config.student),
         *_model_problems("teacher.model", config.teacher.model),
         *_data_problems(config),
+        *_pack_problems(config),
         *location_problems(config),
         *machine_problems(config),
     ]
+
+
+def _pack_problems(config: SweepConfig) -> Iterable[Problem]:
+    size = config.resources.trials_per_worker
+    if size not in ("auto", 1):
+        yield Problem("resources.trials_per_worker", size, "must be auto or 1: larger packs can't be trained yet")
 
 
 def _control_problems(config: SweepConfig) -> Iterable[Problem]:

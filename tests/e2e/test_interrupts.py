@@ -61,6 +61,7 @@ def test_a_running_trial_goes_on_from_its_checkpoint(workplace: Workplace) -> No
     assert not list((workplace.folder / "kdsearch-data" / "sweeps" / "digits" / "checkpoints").rglob("*.pt"))
 
 
+@pytest.mark.slow
 def test_a_killed_driver_leaves_nothing_behind(workplace: Workplace) -> None:
     driver = workplace.start_sweep()
     workplace.wait_for(done(2))

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import pytest
 from sklearn.datasets import load_digits
 
 from tests.e2e.harness import Workplace
@@ -14,6 +15,7 @@ from tests.e2e.harness import Workplace
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_own_data_and_models(workplace: Workplace) -> None:
     code = re.search(r"```python\n(# mine\.py\n.*?)```", README, re.DOTALL)
     command = re.search(r"    kdsearch (sweep dataset=custom .*?)\n\n", README, re.DOTALL)

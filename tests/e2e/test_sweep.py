@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections import Counter
 
 import mlflow
 import pytest
+import torch
 from mlflow.entities import Run
 
+from kdsearch.config.compose import apply_overrides
+from kdsearch.data import load_splits
+from kdsearch.distiller import distill
 from kdsearch.ledger import Kind
 from kdsearch.ledger import TrialState
 from kdsearch.ledger import open_ledger
+from kdsearch.search.prepare import SearchData
+from kdsearch.seeds import derive_seed
+from kdsearch.storage import open_storage
+from kdsearch.teacher import find_teacher
 from tests.e2e.harness import TARGET
 from tests.e2e.harness import Workplace
 
 
 @pytest.fixture(scope="module")
-def finished(shared_workplace: Workplace) -> Workplace:
-    shared_workplace.sweep("pruner=median")
+def shown(shared_workplace: Workplace) -> subprocess.CompletedProcess[str]:
+    """What the sweep that most of these tests look at has printed."""
+    return shared_workplace.sweep("pruner=median")
+
+
+@pytest.fixture(scope="module")
+def finished(shared_workplace: Workplace, shown: subprocess.CompletedProcess[str]) -> Workplace:
     return shared_workplace
 
 
@@ -40,6 +54,14 @@ def test_every_trial_is_there_and_finished(finished: Workplace) -> None:
         (kind, n): count for n in (20, 50) for kind, count in zip(Kind, (3, 3, 8), strict=True)
     }
     assert all(record.state.is_finished for record in records)
+
+
+def test_the_terminal_shows_results_and_none_of_the_chatter(shown: subprocess.CompletedProcess[str]) -> None:
+    assert f"1/{TARGET} trials" in shown.stdout and "labels only" in shown.stdout
+    assert "kdsearch ui digits" in shown.stdout and "kdsearch resume digits" in shown.stdout
+    for noise in ("ray", "optuna", "alembic", "INFO", "WARNING"):
+        assert noise not in shown.stdout.replace("starting Ray", "")
+    assert shown.stderr == ""
 
 
 def test_status_says_complete_and_verified(finished: Workplace) -> None:
@@ -135,10 +157,29 @@ def test_resume_extends_it_without_touching_what_is_there(finished: Workplace) -
     assert (status["mlflow"]["missing"], status["mlflow"]["duplicate"], status["mlflow"]["open"]) == (0, 0, 0)
 
 
-def test_the_terminal_shows_results_and_none_of_the_chatter(workplace: Workplace) -> None:
-    shown = workplace.sweep("trials_per_count=1", "sample_counts=[20]", "confirm.top_k=0", "controls=[labels]")
-    assert "1/2 trials" in shown.stdout
-    assert "kdsearch ui digits" in shown.stdout and "kdsearch resume digits" in shown.stdout
-    for noise in ("ray", "optuna", "alembic", "INFO", "WARNING"):
-        assert noise not in shown.stdout.replace("starting Ray", "")
-    assert shown.stderr == ""
+@pytest.mark.slow
+def test_a_trial_trained_again_on_its_own_gives_its_stored_value(workplace: Workplace) -> None:
+    """With replicates: the stored value is the mean over the seeds that derive from the trial's."""
+    workplace.sweep("sample_counts=[50]", "trials_per_count=2", "confirm.top_k=0", "search.replicates=2")
+    sweep = workplace.load()
+    config = apply_overrides(sweep.record.config, []).config
+    splits = load_splits(config.dataset, config.seed)
+    teacher = find_teacher(config.teacher, splits, config.seed, open_storage(config.storage))
+    assert teacher is not None
+    torch.set_num_threads(1)
+    data = SearchData(splits.without_test(), teacher.signals)
+    for record in sweep.records:
+        results = [
+            distill(
+                config.student,
+                record.recipe,
+                config.training,
+                data.training_set(record.sample_count, record.subset_seed),
+                data.validation_set(),
+                seed=seed,
+            )
+            for seed in (record.seed, derive_seed(record.seed, "replicate", 1))
+        ]
+        means = {name: sum(r.metrics[name] for r in results) / 2 for name in results[0].metrics}
+        assert means == record.metrics
+        assert record.value == means["val_accuracy"]
