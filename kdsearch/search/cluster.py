@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -42,7 +43,13 @@ def ray_cluster(config: SweepConfig) -> Iterator[None]:
     try:
         yield
     finally:
-        ray.shutdown()
+        # An object reference that another thread's garbage collection frees while Ray shuts down ends the process.
+        gc.collect()
+        gc.disable()
+        try:
+            ray.shutdown()
+        finally:
+            gc.enable()
 
 
 def slots(config: SweepConfig) -> int:

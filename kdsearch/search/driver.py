@@ -198,58 +198,62 @@ class _Driver:
         self._screen.tally.add(self._attempt.records)
 
     def _search(self, interrupts: Interrupts) -> None:
-        """Ray, teacher, trials."""
-        from kdsearch.search.board import start_board
         from kdsearch.search.cluster import ray_cluster
+
+        self._screen.enter(Phase.STARTING)
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(ray_cluster(self._config))
+            except SystemExit:
+                # What Ray's own SIGTERM handler raises, which is in force until `install` puts ours back.
+                interrupts.note(signal.SIGTERM)
+                return
+            interrupts.install()
+            self._train()
+
+    def _train(self) -> None:
+        """Teacher and trials, on the cluster that is there. Nothing of Ray's may outlive this function."""
+        from kdsearch.search.board import start_board
         from kdsearch.search.cluster import slots
         from kdsearch.search.prepare import prepare
         from kdsearch.search.tuning import run_tuner
         from kdsearch.search.worker import WorkerContext
 
         config = self._config
-        self._screen.enter(Phase.STARTING)
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(ray_cluster(config))
-            except SystemExit:
-                # What Ray's own SIGTERM handler raises, which is in force until `install` puts ours back.
-                interrupts.note(signal.SIGTERM)
-                return
-            interrupts.install()
-            board = start_board()
-            self._screen.enter(Phase.TEACHER)
-            preparation = prepare(config)
-            pulse = _Pulse(
-                self._attempt,
-                self._tracker,
-                board,
-                preparation,
-                on_teacher=self._take_teacher,
-                on_stopping=lambda: self._screen.enter(Phase.STOPPING),
-            )
-            if not config.cluster.is_own or config.resources.gpus_per_trial > 0:
-                # Trials may wait for data only where they can't keep the task that makes it from running.
-                pulse.wait_for_teacher()
-            context = WorkerContext(
-                sweep=config.name,
-                storage=config.storage,
-                student=config.student,
-                training=config.training,
-                metric=config.search.metric,
-                threads=max(1, int(config.resources.cpus_per_trial)),
-                gpus=config.resources.gpus_per_trial,
-                checkpoint_seconds=CHECKPOINT_SECONDS,
-                data=preparation.data,
-                test=preparation.test,
-                board=board,
-            )
-            limit = config.resources.max_concurrent
-            # One more than there is room for, so that a worker that is done finds its next trial waiting.
-            concurrent = slots(config) + 1 if limit == "auto" else limit
-            if self._attempt.stop_reason is None:
-                run_tuner(self._attempt, context, config.resources, concurrent=concurrent, on_step=pulse)
-            if pulse.error is not None:
-                raise pulse.error
+        board = start_board()
+        self._screen.enter(Phase.TEACHER)
+        preparation = prepare(config)
+        pulse = _Pulse(
+            self._attempt,
+            self._tracker,
+            board,
+            preparation,
+            on_teacher=self._take_teacher,
+            on_stopping=lambda: self._screen.enter(Phase.STOPPING),
+        )
+        if not config.cluster.is_own or config.resources.gpus_per_trial > 0:
+            # Trials may wait for data only where they can't keep the task that makes it from running.
+            pulse.wait_for_teacher()
+        context = WorkerContext(
+            sweep=config.name,
+            storage=config.storage,
+            student=config.student,
+            training=config.training,
+            metric=config.search.metric,
+            threads=max(1, int(config.resources.cpus_per_trial)),
+            gpus=config.resources.gpus_per_trial,
+            checkpoint_seconds=CHECKPOINT_SECONDS,
+            data=preparation.data,
+            test=preparation.test,
+            board=board,
+        )
+        limit = config.resources.max_concurrent
+        # One more than there is room for, so that a worker that is done finds its next trial waiting.
+        concurrent = slots(config) + 1 if limit == "auto" else limit
+        if self._attempt.stop_reason is None:
+            run_tuner(self._attempt, context, config.resources, concurrent=concurrent, on_step=pulse)
+        if pulse.error is not None:
+            raise pulse.error
 
     def _take_teacher(self, facts: dict[str, Any]) -> None:
         self._ledger.update_sweep(self._config.name, teacher=facts)
