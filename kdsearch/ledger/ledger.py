@@ -252,9 +252,11 @@ class Ledger:
         direction = StudyDirection.MAXIMIZE if maximize else StudyDirection.MINIMIZE
         try:
             study_id = self.storage.create_new_study([direction], name)
-            self.storage.set_study_user_attr(study_id, STUDY_ATTR, {"kind": kind.value, "sample_count": sample_count})
         except DuplicatedStudyError:
             study_id = self.storage.get_study_id_from_name(name)
+        # Optuna writes name and attributes apart: a driver that died in between left a study without them.
+        if STUDY_ATTR not in self.storage.get_study_user_attrs(study_id):
+            self.storage.set_study_user_attr(study_id, STUDY_ATTR, {"kind": kind.value, "sample_count": sample_count})
         return StudyRow(study_id, name, kind, sample_count)
 
     def studies(self, sweep: str) -> list[StudyRow]:

@@ -114,6 +114,14 @@ def test_a_result_that_was_not_told_is_found(ledger: Ledger, study: StudyRow) ->
     assert ledger.untold_result(study, number) == result
 
 
+def test_a_study_left_without_its_attributes_gets_them(ledger: Ledger) -> None:
+    """A driver died between Optuna's two writes; its trials must not be invisible."""
+    ledger.storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "digits/confirm/n=20")
+    study = ledger.open_study("digits/confirm/n=20", Kind.CONFIRM, 20, maximize=True)
+    start(ledger, study)
+    assert [record.kind for record in ledger.trials("digits")] == [Kind.CONFIRM]
+
+
 def test_sweeps_share_a_ledger_and_see_only_their_own(ledger: Ledger, study: StudyRow) -> None:
     start(ledger, study)
     ledger.create_sweep("digits2", {}, 5)
