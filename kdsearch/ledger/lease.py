@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -108,6 +109,8 @@ class Lease:
             advance = update(tables.sweep).where(mine).values(heartbeat=tables.sweep.c.heartbeat + 1)
             if connection.execute(advance).rowcount != 1:
                 return None
+            this = (tables.attempt.c.sweep == self._sweep) & (tables.attempt.c.number == self.number)
+            connection.execute(update(tables.attempt).where(this).values(alive=_now()))
             return bool(connection.execute(select(tables.sweep.c.stop_requested).where(mine)).scalar())
 
     def release(self, state: SweepState, outcome: str) -> None:
@@ -123,7 +126,7 @@ class Lease:
         with self._ledger.engine.begin() as connection:
             freed = update(tables.sweep).where(mine).values(holder=None, state=state.value, stop_requested=False)
             connection.execute(freed)
-            connection.execute(_end_attempt(self._sweep, self.number, outcome))
+            connection.execute(_end_attempt(self._sweep, self.number, outcome, _now()))
 
 
 def _holder(connection: Connection, row: Row[Any]) -> Row[Any] | None:
@@ -154,7 +157,7 @@ def _take(ledger: Ledger, row: Row[Any], holder: Row[Any] | None) -> int | None:
 
     from kdsearch.ledger import tables
 
-    me = ProcessIdentity.current()
+    me, now = ProcessIdentity.current(), _now()
     attempts = select(func.coalesce(func.max(tables.attempt.c.number), 0)).where(tables.attempt.c.sweep == row.name)
     unchanged = (
         (tables.sweep.c.name == row.name)
@@ -171,7 +174,8 @@ def _take(ledger: Ledger, row: Row[Any], holder: Row[Any] | None) -> int | None:
         if connection.execute(taken).rowcount != 1:
             return None
         if holder is not None:
-            connection.execute(_end_attempt(row.name, holder.number, "died"))
+            # It ended when it was last seen alive: the time since then was spent by nobody.
+            connection.execute(_end_attempt(row.name, holder.number, "died", holder.alive))
         connection.execute(
             insert(tables.attempt).values(
                 sweep=row.name,
@@ -180,16 +184,17 @@ def _take(ledger: Ledger, row: Row[Any], holder: Row[Any] | None) -> int | None:
                 boot=me.boot,
                 pid=me.pid,
                 pid_started=me.started,
-                started=_now(),
+                started=now,
+                alive=now,
             )
         )
     return number
 
 
-def _end_attempt(sweep: str, number: int, outcome: str) -> Any:
+def _end_attempt(sweep: str, number: int, outcome: str, ended: datetime) -> Any:
     from sqlalchemy import update
 
     from kdsearch.ledger import tables
 
     this = (tables.attempt.c.sweep == sweep) & (tables.attempt.c.number == number) & (tables.attempt.c.ended.is_(None))
-    return update(tables.attempt).where(this).values(ended=_now(), outcome=outcome)
+    return update(tables.attempt).where(this).values(ended=ended, outcome=outcome)

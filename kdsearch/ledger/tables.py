@@ -52,6 +52,8 @@ attempt = Table(
     Column("pid", Integer, nullable=False),
     Column("pid_started", String(32), nullable=False),
     Column("started", DateTime, nullable=False),
+    # The time of the last heartbeat, by the holder's clock: when a driver that died was last alive.
+    Column("alive", DateTime, nullable=False),
     Column("ended", DateTime),
     Column("outcome", Text),
 )

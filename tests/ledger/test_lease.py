@@ -3,9 +3,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy import update
 
 from kdsearch.errors import DriverAtWorkError
@@ -15,6 +17,7 @@ from kdsearch.ledger import SweepState
 from kdsearch.ledger import lease as lease_module
 from kdsearch.ledger import open_ledger
 from kdsearch.ledger import tables
+from kdsearch.search.driver import seconds_used
 
 
 @pytest.fixture
@@ -67,6 +70,26 @@ def test_a_dead_drivers_lease_is_taken_at_once(tmp_path: Path, ledger: Ledger) -
     assert waited == []
     sweep = ledger.sweep("digits")
     assert sweep is not None and sweep.attempts[0].outcome == "died"
+
+
+def test_a_dead_drivers_time_ends_when_it_was_last_alive(tmp_path: Path, ledger: Ledger) -> None:
+    """The days between a crash and the resume must not be counted towards `time_budget`."""
+    take_in_another_process(tmp_path, "os._exit(9)\n").wait()
+    started, alive = datetime(2026, 1, 2, 3, 0), datetime(2026, 1, 2, 3, 10)
+    with ledger.engine.begin() as connection:
+        connection.execute(update(tables.attempt).values(started=started, alive=alive))
+    Lease.acquire(ledger, "digits")
+    sweep = ledger.sweep("digits")
+    assert sweep is not None and seconds_used(sweep) == 600
+
+
+def test_the_heartbeat_says_when_the_driver_was_alive(ledger: Ledger) -> None:
+    lease = Lease.acquire(ledger, "digits")
+    with ledger.engine.begin() as connection:
+        connection.execute(update(tables.attempt).values(alive=datetime(2026, 1, 1)))
+    assert lease._advance() is False
+    with ledger.engine.connect() as connection:
+        assert connection.execute(select(tables.attempt.c.alive)).scalar_one() > datetime(2026, 1, 2)
 
 
 def test_a_sweep_whose_driver_was_killed_reads_as_interrupted(tmp_path: Path, ledger: Ledger) -> None:
