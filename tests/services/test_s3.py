@@ -1,96 +1,24 @@
-"""The S3 storage against a real server: SeaweedFS, installed by `make services`."""
+"""The S3 storage against a real server."""
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from kdsearch.storage import Storage
 from kdsearch.storage import open_storage
+from tests.services.servers import S3Server
 
 pytestmark = pytest.mark.services
 
-KEY, SECRET = "kdsearch-key", "kdsearch-secret"
-START_SECONDS = 60
-GRPC_OFFSET = 10_000
-"""SeaweedFS serves gRPC on each HTTP port plus this."""
-
-
-def weed() -> str:
-    found = shutil.which("weed", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])))
-    if found is None:
-        pytest.fail("SeaweedFS is not installed; `make services` does it")
-    return found
-
-
-def free_port() -> int:
-    while True:
-        with socket.socket() as candidate:
-            candidate.bind(("127.0.0.1", 0))
-            port: int = candidate.getsockname()[1]
-        if port + GRPC_OFFSET < 65_536:
-            return port
-
-
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("seaweedfs")
-    credentials = [{"accessKey": KEY, "secretKey": SECRET}]
-    identity = {"name": "test", "credentials": credentials, "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
-    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-    s3, master, volume, filer = (free_port() for _ in range(4))
-    command = [weed(), "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
-    command += [f"-s3.port={s3}", f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}"]
-    command += ["-master.telemetry=false", "-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0"]
-    command += [f"-s3.config={folder / 's3.json'}"]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        _wait_until_healthy(f"http://127.0.0.1:{s3}/healthz", server, folder / "log")
-        yield f"http://127.0.0.1:{s3}"
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    pytest.fail(f"SeaweedFS did not start:\n{log.read_text(errors='replace')[-3000:]}")
-
 
 @pytest.fixture
-def storage(endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Storage:
-    for name, value in {
-        "AWS_ENDPOINT_URL_S3": endpoint,
-        "AWS_ACCESS_KEY_ID": KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
+def storage(s3: S3Server, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Storage:
+    for name, value in s3.environment.items():
         monkeypatch.setenv(name, value)
-    import boto3
-
-    client = boto3.client("s3")
-    if "kdsearch" not in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
-        client.create_bucket(Bucket="kdsearch")
-    return open_storage(f"s3://kdsearch/{request.node.name}")
+    return open_storage(f"s3://{s3.bucket}/{request.node.name}")
 
 
 def test_reads_what_was_written(storage: Storage) -> None:

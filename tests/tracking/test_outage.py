@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,75 +17,19 @@ from kdsearch.tracking.verify import TrackingUnavailable
 from tests.factories import make_record
 from tests.factories import make_series
 from tests.factories import make_sweep
-
-
-class Server:
-    """A real `mlflow server` that can be killed and started again on the same port and database."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
-        self.uri = f"http://127.0.0.1:{self._port}"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "mlflow",
-            "server",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(self._port),
-            "--workers",
-            "1",
-        ]
-        command += [
-            "--backend-store-uri",
-            f"sqlite:///{self._folder}/mlflow.db",
-            "--artifacts-destination",
-            str(self._folder / "artifacts"),
-        ]
-        quiet = {
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "DO_NOT_TRACK": "true",
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        }
-        with open(self._folder / "server.log", "ab") as log:
-            self._process = subprocess.Popen(
-                command, env={**os.environ, **quiet}, stdout=log, stderr=log, cwd=self._folder, start_new_session=True
-            )
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(f"{self.uri}/health", timeout=5):
-                    return
-            except OSError:
-                time.sleep(0.2)
-        raise RuntimeError((self._folder / "server.log").read_text())
-
-    def kill(self) -> None:
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
+from tests.services.servers import MlflowServer
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    found = Server(tmp_path)
-    yield found
-    found.kill()
+def server() -> Iterator[MlflowServer]:
+    with MlflowServer() as started:
+        yield started
 
 
 @pytest.mark.slow
-def test_a_killed_server_is_waited_out(server: Server) -> None:
+def test_a_killed_server_is_waited_out(server: MlflowServer) -> None:
     sweep, warnings = make_sweep(), list[str]()
     records = [make_record(number) for number in range(12)]
-    server.start()
     tracker = Tracker(server.uri, sweep.name, sweep, sweep.config, warnings.append, patience=300)
     tracker.start()
     for place, record in enumerate(records):
