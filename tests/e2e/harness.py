@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +35,41 @@ TARGET = 2 * (3 + 3 + (1 + 3) * 2)
 
 
 @dataclass(frozen=True)
+class Locations:
+    """Where a shared sweep is kept. Commands are given references; the environment resolves them."""
+
+    storage: str
+    ledger: str
+    tracking_uri: str
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        references = ("ledger=${oc.env:KDSEARCH_LEDGER}", "mlflow.tracking_uri=${oc.env:KDSEARCH_MLFLOW}")
+        return (f"storage={self.storage}", *references)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"KDSEARCH_LEDGER": self.ledger, "KDSEARCH_MLFLOW": self.tracking_uri}
+
+
+@dataclass(frozen=True)
 class Workplace:
     """A folder in which `kdsearch` commands run, and the Ray cluster they use."""
 
     folder: Path
     ray_address: str
+    locations: Locations | None = None
+    """None keeps everything in the folder."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to that of the commands."""
+    module: str = "kdsearch"
+    """What `python -m` runs as kdsearch."""
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "kdsearch", *words]
+        return [sys.executable, "-m", self.module, *words]
 
     def sweep_words(self, *overrides: str) -> tuple[str, ...]:
-        return ("sweep", *SMALL, f"cluster.address={self.ray_address}", *overrides)
+        return ("sweep", *SMALL, f"cluster.address={self.ray_address}", *self._places, *overrides)
 
     def run(self, *words: str, expect: int = 0, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -55,6 +82,7 @@ class Workplace:
         return self.run(*self.sweep_words(*overrides), expect=expect)
 
     def start_sweep(self, *overrides: str) -> subprocess.Popen[str]:
+        """Start the driver and leave it; what it prints can be read from it."""
         return subprocess.Popen(
             self.command(*self.sweep_words(*overrides)),
             cwd=self.folder,
@@ -65,10 +93,12 @@ class Workplace:
         )
 
     def load(self, name: str = "digits") -> Sweep:
+        if self.locations is not None:
+            return load(name, ledger=self.locations.ledger)
         return load(name, storage=str(self.folder / "kdsearch-data"))
 
     def status(self, name: str = "digits") -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.run("status", name, "--json", "--verify").stdout)
+        found: dict[str, Any] = json.loads(self.run("status", name, "--json", "--verify", *self._places).stdout)
         return found
 
     def wait_for(self, enough: Callable[[tuple[TrialRecord, ...]], bool], name: str = "digits") -> None:
@@ -84,11 +114,27 @@ class Workplace:
         raise AssertionError(f"not in time\n{self.logs()}")
 
     def logs(self) -> str:
-        files = sorted((self.folder / "kdsearch-data").glob("sweeps/*/logs/*.log"))
-        return "\n".join(f"{file.name}:\n{file.read_text()[-3000:]}" for file in files)
+        files = sorted(self.log_files, key=lambda file: file.stat().st_mtime)[-3:]
+        return "\n".join(f"{file.name}:\n{file.read_text(errors='replace')[-3000:]}" for file in files)
+
+    @property
+    def log_files(self) -> list[Path]:
+        """The logs of all attempts: in the temporary folder where the storage is not a local one."""
+        if self.locations is None:
+            return list((self.folder / "kdsearch-data").glob("sweeps/*/logs/*.log"))
+        return list((self._temporary / "kdsearch").glob("*/logs/*.log"))
+
+    @property
+    def _temporary(self) -> Path:
+        return Path(self.environment.get("TMPDIR") or tempfile.gettempdir())
+
+    @property
+    def _places(self) -> tuple[str, ...]:
+        return self.locations.overrides if self.locations else ()
 
     def _env(self) -> dict[str, str]:
-        return os.environ | {"COLUMNS": "160"}
+        references = self.locations.environment if self.locations else {}
+        return os.environ | {"COLUMNS": "160"} | references | dict(self.environment)
 
 
 def outline(sweep: Sweep) -> list[tuple[object, ...]]:

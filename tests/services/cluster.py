@@ -1,0 +1,99 @@
+"""A Ray cluster of several nodes on this machine, whose processes can be found and killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from typing import Self
+
+TRIAL_TITLE = "run_pack"
+"""What the title of a process that trains our trials holds."""
+NODE = {"object_store_memory": 150_000_000}
+
+
+class RayCluster:
+    """Nodes of one CPU each. `environment` is what their workers see; session files lie below its TMPDIR.
+
+    To be used from the main thread alone: Ray installs signal handlers.
+    """
+
+    def __init__(self, nodes: int, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._node_count = nodes
+        self._others: list[Any] = []
+        self._cluster: Any = None
+
+    def __enter__(self) -> Self:
+        from ray.cluster_utils import Cluster
+
+        with _environment(self._environment):
+            head = {**NODE, "num_cpus": 1, "include_dashboard": False}
+            self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        for _ in range(self._node_count - 1):
+            self.add_node()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._cluster.shutdown()
+
+    @property
+    def address(self) -> str:
+        return str(self._cluster.address)
+
+    @property
+    def session_folder(self) -> Path:
+        return Path(self._cluster.head_node.get_session_dir_path())
+
+    def add_node(self) -> None:
+        with _environment(self._environment):
+            self._others.append(self._cluster.add_node(**NODE, num_cpus=1))
+
+    def remove_node(self) -> None:
+        """Kill the node that was added last, with everything on it."""
+        self._cluster.remove_node(self._others.pop(), allow_graceful=False)
+
+    def trial_processes(self) -> list[int]:
+        """The workers that are training a trial now."""
+        return [pid for pid, title in self._workers().items() if f"{TRIAL_TITLE}." in title]
+
+    def sweep_processes(self) -> list[int]:
+        """The workers that belong to some sweep: everything but idle ones."""
+        return [pid for pid, title in self._workers().items() if title.startswith("ray::") and "IDLE" not in title]
+
+    def _workers(self) -> dict[int, str]:
+        """Titles of the raylets' children, by process id."""
+        nodes = self._cluster.list_all_nodes()
+        raylets = {raylet.process.pid for node in nodes for raylet in node.all_processes.get("raylet", ())}
+        return {pid: _title(pid) for pid in _children(raylets)}
+
+
+def _children(parents: set[int]) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = status.read_text().rpartition(")")[2].split()[1]
+            if int(parent) in parents:
+                found.append(int(status.parent.name))
+    return found
+
+
+def _title(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
