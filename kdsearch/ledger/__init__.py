@@ -1,6 +1,9 @@
 """The ledger: every sweep, study and trial, and who is at work on them."""
 
+from kdsearch.ledger.away import cause_of
+from kdsearch.ledger.away import is_away
 from kdsearch.ledger.lease import Lease
+from kdsearch.ledger.lease import LeaseLostError
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.ledger import StudyRow
 from kdsearch.ledger.ledger import TrialResult
@@ -18,6 +21,7 @@ __all__ = [
     "AttemptRecord",
     "Kind",
     "Lease",
+    "LeaseLostError",
     "Ledger",
     "Point",
     "Reason",
@@ -27,5 +31,7 @@ __all__ = [
     "TrialRecord",
     "TrialResult",
     "TrialState",
+    "cause_of",
+    "is_away",
     "open_ledger",
 ]

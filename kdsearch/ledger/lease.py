@@ -7,6 +7,7 @@ monotonic clock; while it advances the newcomer is refused.
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -15,10 +16,13 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from kdsearch.errors import DriverAtWorkError
+from kdsearch.errors import ExitCode
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.ledger import _now
 from kdsearch.ledger.process import ProcessIdentity
 from kdsearch.ledger.records import SweepState
+from kdsearch.outage import AwayError
+from kdsearch.outage import Outage
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -26,7 +30,16 @@ if TYPE_CHECKING:
 
 HEARTBEAT_EVERY = 4.0
 STALE_AFTER = 25.0
-"""Seconds without a heartbeat after which a lease may be taken; the holder stops itself a heartbeat earlier."""
+"""Seconds without a heartbeat after which a lease may be taken."""
+DOUBTFUL_AFTER = 15.0
+"""Seconds without a heartbeat after which the holder writes nothing before it has made sure of its lease; the rest of
+STALE_AFTER is for a write that is under way."""
+
+
+class LeaseLostError(AwayError):
+    """Another driver has the sweep: nothing may be written any more."""
+
+    exit_code = ExitCode.DRIVER_AT_WORK
 
 
 class Lease:
@@ -40,6 +53,8 @@ class Lease:
         self._sweep = sweep
         self._released = threading.Event()
         self._last_beat = time.monotonic()
+        self._beating = threading.Lock()
+        self._on_lost: Callable[[str], None] = lambda why: None
         self._thread: threading.Thread | None = None
 
     @classmethod
@@ -74,28 +89,64 @@ class Lease:
                 seen, still_since = row.heartbeat, time.monotonic()
             time.sleep(0.5)
 
-    def keep(self, on_lost: Callable[[str], None], on_stop_requested: Callable[[], None]) -> None:
-        """Start the heartbeat. `on_lost(why)` is called, once and from its thread, when the lease is gone."""
-        self._thread = threading.Thread(target=self._beat, args=(on_lost, on_stop_requested), daemon=True, name="lease")
+    def keep(
+        self,
+        on_lost: Callable[[str], None],
+        on_stop_requested: Callable[[], None],
+        outage: Outage | None = None,
+    ) -> None:
+        """Start the heartbeat.
+
+        `on_lost(why)` is called once, from whichever thread finds out, when another driver has the lease. A ledger that
+        cannot be reached is told to `outage`; the lease is then as good as the next heartbeat that arrives.
+        """
+        self._on_lost = on_lost
+        beat = functools.partial(self._beat, on_stop_requested, outage)
+        self._thread = threading.Thread(target=beat, daemon=True, name="lease")
         self._thread.start()
 
-    def _beat(self, on_lost: Callable[[str], None], on_stop_requested: Callable[[], None]) -> None:
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the last heartbeat is so long ago that another driver may have the lease."""
+        return self.is_lost or time.monotonic() - self._last_beat > DOUBTFUL_AFTER
+
+    def confirm(self) -> None:
+        """Make sure that the lease is ours; asks the ledger only where it is doubtful.
+
+        Raises:
+            LeaseLostError: another driver has it.
+        """
+        if self.is_doubtful:
+            self._make_sure()
+
+    def _beat(self, on_stop_requested: Callable[[], None], outage: Outage | None) -> None:
         while not self._released.wait(HEARTBEAT_EVERY):
             try:
-                stop_requested = self._advance()
-            except Exception as error:
-                if time.monotonic() - self._last_beat > STALE_AFTER - HEARTBEAT_EVERY:
-                    self.is_lost = True
-                    on_lost(f"the ledger could not be reached for {STALE_AFTER - HEARTBEAT_EVERY:.0f} s: {error}")
-                    return
-                continue
-            if stop_requested is None:
-                self.is_lost = True
-                on_lost("another driver took the sweep over")
+                stop_requested = self._make_sure()
+            except LeaseLostError:
                 return
-            self._last_beat = time.monotonic()
+            except Exception as error:
+                if outage is not None:
+                    outage.went_away(error)
+                continue
+            if outage is not None:
+                outage.came_back()
             if stop_requested:
                 on_stop_requested()
+
+    def _make_sure(self) -> bool:
+        """Advance the heartbeat; whether a stop was asked for."""
+        with self._beating:
+            began = time.monotonic()
+            stop_requested = None if self.is_lost else self._advance()
+            if stop_requested is not None:
+                self._last_beat = began
+                return stop_requested
+            is_news, self.is_lost = not self.is_lost, True
+        why = "another driver took the sweep over"
+        if is_news:
+            self._on_lost(why)
+        raise LeaseLostError(why)
 
     def _advance(self) -> bool | None:
         """Advance the heartbeat; whether a stop was asked for, or None when the lease is no longer ours."""
@@ -113,15 +164,19 @@ class Lease:
             connection.execute(update(tables.attempt).where(this).values(alive=_now()))
             return bool(connection.execute(select(tables.sweep.c.stop_requested).where(mine)).scalar())
 
+    def stop_beating(self) -> None:
+        """Let the lease go stale, as when the driver dies."""
+        self._released.set()
+        if self._thread is not None:
+            self._thread.join()
+
     def release(self, state: SweepState, outcome: str) -> None:
         """End the attempt: the sweep's state, why the attempt ended, and the lease, in one transaction."""
         from sqlalchemy import update
 
         from kdsearch.ledger import tables
 
-        self._released.set()
-        if self._thread is not None:
-            self._thread.join()
+        self.stop_beating()
         mine = (tables.sweep.c.name == self._sweep) & (tables.sweep.c.holder == self.number)
         with self._ledger.engine.begin() as connection:
             freed = update(tables.sweep).where(mine).values(holder=None, state=state.value, stop_requested=False)

@@ -8,8 +8,11 @@ and only has to be told).
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import uuid
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,6 +21,9 @@ from datetime import UTC
 from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Concatenate
+from typing import ParamSpec
+from typing import TypeVar
 
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
 SPEC_ATTR = "kdsearch:spec"
 ATTEMPTS_ATTR = "kdsearch:attempts"
 RESTARTS_ATTR = "kdsearch:restarts"
+LOSSES_ATTR = "kdsearch:losses"
 RESULT_ATTR = "kdsearch:result"
 DECISIONS_ATTR = "kdsearch:decisions"
 STUDY_ATTR = "kdsearch:study"
@@ -68,6 +75,20 @@ class Decision:
     value: float
     prune: bool
     system_attrs: Mapping[str, Any]
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _waited_out(method: Callable[Concatenate[Ledger, P], T]) -> Callable[Concatenate[Ledger, P], T]:
+    """The method, called as often as it takes (see `Ledger.wait_out`); so it must give the same when called again."""
+
+    @functools.wraps(method)
+    def call(self: Ledger, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._insist(lambda: method(self, *args, **kwargs))
+
+    return call
 
 
 def decisions_of(trial: optuna.trial.FrozenTrial) -> list[Decision]:
@@ -131,9 +152,16 @@ class Ledger:
         # What `optuna.create_study(storage=url)` wraps a database in: finished trials are read once.
         self.storage = _CachedStorage(storage)
         self.engine: Engine = storage.engine
+        self._insist: Callable[[Callable[[], Any]], Any] = lambda call: call()
+        self._is_unsure = False
+        """Whether the last new row was sent but not acknowledged."""
         if create:
             tables.metadata.create_all(self.engine)
         self._check_version(create)
+
+    def wait_out(self, insist: Callable[[Callable[[], Any]], Any]) -> None:
+        """From now on make every call through `insist`, which may repeat it until the database answers."""
+        self._insist = insist
 
     def close(self) -> None:
         self.storage.remove_session()
@@ -187,6 +215,7 @@ class Ledger:
         assert record is not None
         return record
 
+    @_waited_out
     def update_sweep(
         self,
         name: str,
@@ -212,6 +241,7 @@ class Ledger:
         with self.engine.begin() as connection:
             connection.execute(update(tables.sweep).where(tables.sweep.c.name == name).values(**values))
 
+    @_waited_out
     def sweep(self, name: str) -> SweepRecord | None:
         return next(iter(self._sweeps(name)), None)
 
@@ -244,6 +274,7 @@ class Ledger:
 
     # Studies and trials
 
+    @_waited_out
     def open_study(self, name: str, kind: Kind, sample_count: int, *, maximize: bool) -> StudyRow:
         """Create the study or find it."""
         from optuna.exceptions import DuplicatedStudyError
@@ -267,25 +298,40 @@ class Ledger:
                 rows.append(StudyRow(study._study_id, study.study_name, Kind(attr["kind"]), attr["sample_count"]))
         return rows
 
+    @_waited_out
     def trials(self, sweep: str) -> list[TrialRecord]:
         """Every trial of a sweep, by study and number."""
         return [record for study in self.studies(sweep) for record in self.study_trials(study)]
 
+    @_waited_out
     def study_trials(self, study: StudyRow) -> list[TrialRecord]:
         return [_trial_record(study, trial) for trial in self.frozen_trials(study)]
 
+    @_waited_out
     def frozen_trials(self, study: StudyRow) -> list[optuna.trial.FrozenTrial]:
         """The study's trials as Optuna sees them; not copies, so not to be changed."""
         return self.storage.get_all_trials(study.id, deepcopy=False)
 
+    @_waited_out
     def start_trial(
-        self, study: StudyRow, spec: Mapping[str, Any], frozen: optuna.trial.FrozenTrial, attempt: int
+        self, study: StudyRow, number: int, spec: Mapping[str, Any], frozen: optuna.trial.FrozenTrial, attempt: int
     ) -> TrialRecord:
-        """Write a new trial's row, RUNNING, in one commit: parameters and distributions of `frozen`, and our `spec`."""
+        """Write row `number`, RUNNING, in one commit: parameters and distributions of `frozen`, and our `spec`.
+
+        The number is the study's next. A row that is there already is the one whose answer was lost with the database.
+        """
         frozen.user_attrs = {SPEC_ATTR: dict(spec), ATTEMPTS_ATTR: [attempt]}
+        if self._is_unsure:
+            there = [trial for trial in self.storage.get_all_trials(study.id, deepcopy=False) if trial.number == number]
+            if there:
+                self._is_unsure = False
+                return _trial_record(study, there[0])
+        self._is_unsure = True
         trial_id = self.storage.create_new_trial(study.id, template_trial=frozen)
+        self._is_unsure = False
         return _trial_record(study, self.storage.get_trial(trial_id))
 
+    @_waited_out
     def continue_trial(self, study: StudyRow, record: TrialRecord, attempt: int) -> TrialRecord:
         """Put a trial that a worker or a driver left behind to RUNNING again."""
         import optuna
@@ -297,12 +343,17 @@ class Ledger:
             self.storage.set_trial_state_values(trial_id, optuna.trial.TrialState.RUNNING)
         return _trial_record(study, self.storage.get_trial(trial_id))
 
-    def count_restart(self, study: StudyRow, record: TrialRecord) -> TrialRecord:
-        """Note that the trial took its worker down."""
+    @_waited_out
+    def count_interruption(self, study: StudyRow, record: TrialRecord, *, blame: bool) -> TrialRecord:
+        """Note that the trial's worker died: of the trial (`blame`), or with its node, which is not held against it."""
         trial_id = self._trial_id(study, record.number)
-        self.storage.set_trial_user_attr(trial_id, RESTARTS_ATTR, record.restarts + 1)
+        if blame:
+            self.storage.set_trial_user_attr(trial_id, RESTARTS_ATTR, record.restarts + 1)
+        else:
+            self.storage.set_trial_user_attr(trial_id, LOSSES_ATTR, record.losses + 1)
         return _trial_record(study, self.storage.get_trial(trial_id))
 
+    @_waited_out
     def suspend_trial(self, study: StudyRow, number: int) -> TrialRecord:
         """Put a running trial back to WAITING: this attempt ends before the trial does."""
         import optuna
@@ -311,13 +362,16 @@ class Ledger:
         self.storage.set_trial_state_values(trial_id, optuna.trial.TrialState.WAITING)
         return _trial_record(study, self.storage.get_trial(trial_id))
 
+    @_waited_out
     def write_decision(self, study: StudyRow, number: int, decision: Decision) -> None:
         """Add what was decided on a running trial; also as the intermediate value that Optuna's tools show."""
         trial_id = self._trial_id(study, number)
         before = self.storage.get_trial(trial_id).user_attrs.get(DECISIONS_ATTR, [])
+        before = [known for known in before if known["step"] != decision.step]
         self.storage.set_trial_user_attr(trial_id, DECISIONS_ATTR, [*before, asdict(decision)])
         self.storage.set_trial_intermediate_value(trial_id, decision.step, decision.value)
 
+    @_waited_out
     def finish_trial(
         self, sweep: str, study: StudyRow, number: int, result: TrialResult, series: Iterable[Point]
     ) -> TrialRecord:
@@ -330,13 +384,17 @@ class Ledger:
             self.tell(study, number, result)
         return _trial_record(study, self.storage.get_trial(trial_id))
 
+    @_waited_out
     def tell(self, study: StudyRow, number: int, result: TrialResult) -> None:
+        """Write a trial's final state. Idempotent: a trial that has ended keeps what it has."""
         import optuna
 
         values = None if result.value is None or result.state is TrialState.FAIL else [result.value]
         state = optuna.trial.TrialState[result.state.value]
-        self.storage.set_trial_state_values(self._trial_id(study, number), state, values)
+        with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+            self.storage.set_trial_state_values(self._trial_id(study, number), state, values)
 
+    @_waited_out
     def untold_result(self, study: StudyRow, number: int) -> TrialResult | None:
         """The result of a trial whose driver died between writing it and telling it."""
         attrs = self.storage.get_trial(self._trial_id(study, number)).user_attrs
@@ -358,6 +416,7 @@ class Ledger:
             connection.execute(delete(tables.series).where(tables.series.c.trial == key))
             connection.execute(insert(tables.series).values(trial=key, sweep=sweep, points=encoded))
 
+    @_waited_out
     def series(self, key: str) -> list[Point]:
         from sqlalchemy import select
 
@@ -377,12 +436,24 @@ class Ledger:
             return {row.trial: _points(row.points) for row in connection.execute(query)}
 
 
+_SERVER = {
+    # libpq's: a server that is gone is noticed within seconds. What a write may take is less than the time between
+    # the last moment at which a driver writes without asking for its lease, and the first at which another gets it.
+    "connect_timeout": 5,
+    "tcp_user_timeout": 4000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+
+
 def _open_storage(url: str) -> optuna.storages.RDBStorage:
     import optuna
     from sqlalchemy import event
 
     if sqlite_file(url) is None:
-        return optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True, "pool_size": 2})
+        engine_kwargs = {"pool_pre_ping": True, "pool_size": 2, "connect_args": _SERVER}
+        return optuna.storages.RDBStorage(url, engine_kwargs=engine_kwargs)
     storage = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": BUSY_TIMEOUT}})
     event.listen(storage.engine, "connect", _tune_sqlite)
     storage.engine.dispose()
@@ -466,6 +537,7 @@ def _trial_record(study: StudyRow, trial: optuna.trial.FrozenTrial) -> TrialReco
         error=result.get("error"),
         attempts=tuple(attrs.get(ATTEMPTS_ATTR, ())),
         restarts=attrs.get(RESTARTS_ATTR, 0),
+        losses=attrs.get(LOSSES_ATTR, 0),
         started=trial.datetime_start.astimezone(UTC) if trial.datetime_start else None,
         ended=trial.datetime_complete.astimezone(UTC) if trial.datetime_complete else None,
     )

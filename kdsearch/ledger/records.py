@@ -79,6 +79,9 @@ class TrialRecord:
     error: str | None = None
     attempts: tuple[int, ...] = ()
     restarts: int = 0
+    """How often it took its worker down; more than `max_restarts` makes it FAIL."""
+    losses: int = 0
+    """How often its worker was lost through no fault of its own: its node died or was taken back."""
     started: datetime | None = None
     ended: datetime | None = None
 

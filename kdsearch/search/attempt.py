@@ -4,6 +4,9 @@ It knows nothing of Ray: the searcher and the scheduler that Tune calls hand eve
 without a cluster. Order of what goes out: trials that an earlier attempt left behind, then controls, then searched
 trials (interleaved over the sample counts, so that no study waits for another), then the confirmation of every sample
 count whose studies are done.
+
+A ledger that stays away for longer than is waited (`AwayError`) stops the attempt. What comes in after that is kept in
+the spool, and told by the next attempt.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from kdsearch.ledger import StudyRow
 from kdsearch.ledger import TrialRecord
 from kdsearch.ledger import TrialResult
 from kdsearch.ledger import TrialState
+from kdsearch.outage import AwayError
 from kdsearch.search.advisor import Advisor
 from kdsearch.search.pack import Judgement
 from kdsearch.search.pack import Outcome
@@ -41,6 +45,7 @@ from kdsearch.search.plan import confirmations_per_count
 from kdsearch.search.plan import control_plans
 from kdsearch.search.plan import maximizes
 from kdsearch.search.plan import search_plans
+from kdsearch.search.spool import Spool
 from kdsearch.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -89,18 +94,23 @@ class Study:
 
 
 class Attempt:
-    def __init__(self, ledger: Ledger, config: SweepConfig, number: int, observers: Iterable[Observer] = ()) -> None:
+    def __init__(
+        self, ledger: Ledger, config: SweepConfig, number: int, spool: Spool, observers: Iterable[Observer] = ()
+    ) -> None:
         self.number = number
         self.stop_reason: str | None = None
         self.failures: list[TrialRecord] = []
         """Trials that ended as FAIL in this attempt."""
         self._ledger = ledger
         self._config = config
+        self._spool = spool
         self._observers = tuple(observers)
         self._studies: dict[str, Study] = {}
         self._confirmed: set[int] = set()
         self._out: dict[str, TrialRecord] = {}
         self._left_behind: deque[TrialRecord] = deque()
+        self._spooled = spool.outcomes()
+        self._in_hand: Outcome | None = None
         self._deadline: float | None = None
 
     def open(self, seconds_used: float = 0.0) -> None:
@@ -113,6 +123,7 @@ class Attempt:
         for plan in (*control_plans(self._config), *search_plans(self._config)):
             self._open_study(plan)
         self._plan_confirmations()
+        self._spool.forget([key for key in self._spooled if key.rpartition("#")[0] in self._studies])
 
     def _open_study(self, plan: StudyPlan) -> None:
         row = self._ledger.open_study(plan.name, plan.kind, plan.sample_count, maximize=self._maximize)
@@ -124,11 +135,14 @@ class Attempt:
         self._studies[plan.name] = study
 
     def _tell_if_untold(self, row: StudyRow, record: TrialRecord) -> None:
-        """Tell a trial whose result was written but whose driver died before telling it."""
-        if not record.state.is_finished:
-            result = self._ledger.untold_result(row, record.number)
-            if result is not None:
-                self._ledger.tell(row, record.number, result)
+        """Tell a trial that had finished when its driver died: the result is written but not told, or is spooled."""
+        if record.state.is_finished:
+            return
+        result = self._ledger.untold_result(row, record.number)
+        if result is not None:
+            self._ledger.tell(row, record.number, result)
+        elif (kept := self._spooled.get(record.key)) is not None and kept.result is not None:
+            self._ledger.finish_trial(self._config.name, row, record.number, kept.result, kept.series)
 
     def _make_advisor(self, plan: StudyPlan, row: StudyRow) -> Advisor | None:
         if plan.space is None:
@@ -189,7 +203,11 @@ class Attempt:
         """The next pack to train; None when nothing can go out now (see `is_finished`)."""
         if self.stop_reason is not None:
             return None
-        record = self._continue_next() if self._left_behind else self._start_next()
+        try:
+            record = self._continue_next() if self._left_behind else self._start_next()
+        except AwayError as error:
+            self.stop(str(error))
+            return None
         if record is None:
             return None
         self._out[record.key] = record
@@ -252,7 +270,7 @@ class Attempt:
         return derive_seed(self._config.seed, study.plan.name, len(study.records) if replicate is None else replicate)
 
     def _start(self, study: Study, spec: Mapping[str, object], frozen: FrozenTrial) -> TrialRecord:
-        record = self._ledger.start_trial(study.row, spec, frozen, self.number)
+        record = self._ledger.start_trial(study.row, len(study.records), spec, frozen, self.number)
         assert record.number == len(study.records), "one driver writes a sweep, so numbers are consecutive"
         study.put(record)
         return record
@@ -283,7 +301,12 @@ class Attempt:
         assert study.advisor is not None, "only searched trials are judged"
         decision, is_new = study.advisor.judge(record.number, judgement.step, judgement.value)
         if is_new:
-            self._ledger.write_decision(study.row, record.number, decision)
+            try:
+                self._ledger.write_decision(study.row, record.number, decision)
+            except AwayError as error:
+                # The trial is being suspended; when it goes on it asks again.
+                self.stop(str(error))
+                return False
         return decision.prune
 
     def finish(self, outcome: Outcome) -> None:
@@ -294,7 +317,15 @@ class Attempt:
         elif outcome.result is None:
             self._suspend(record)
         else:
+            self._in_hand = outcome
             self._finish(record, outcome.result, outcome.series)
+            self._in_hand = None
+
+    def keep_in_hand(self) -> None:
+        """Spool the result that is being written, because the ledger does not answer."""
+        if self._in_hand is not None and self._in_hand.key not in self._spooled:
+            self._spooled[self._in_hand.key] = self._in_hand
+            self._spool.keep(self._in_hand)
 
     def lose(self, key: str, error: str, *, blame: bool) -> None:
         """A worker died with trial `key`. It goes out again, until it was to blame more than `max_restarts` times."""
@@ -306,10 +337,12 @@ class Attempt:
             self._finish(record, failed(Reason.CRASHED, message), ())
             return
         logger.warning("%s lost its worker and will be sent out again: %s", key, error)
-        if blame:
-            study = self._studies[record.study]
-            record = self._ledger.count_restart(study.row, record)
-            study.put(record)
+        study = self._studies[record.study]
+        try:
+            record = self._ledger.count_interruption(study.row, record, blame=blame)
+        except AwayError as error_:
+            self.stop(str(error_))
+        study.put(record)
         self._left_behind.append(record)
 
     def stop(self, reason: str) -> None:
@@ -329,13 +362,25 @@ class Attempt:
 
     def _suspend(self, record: TrialRecord) -> None:
         study = self._studies[record.study]
-        study.put(self._ledger.suspend_trial(study.row, record.number))
+        try:
+            study.put(self._ledger.suspend_trial(study.row, record.number))
+        except AwayError as error:
+            # The next attempt takes it up as a trial that was left RUNNING.
+            self.stop(str(error))
+            return
         for observer in self._observers:
             observer.trial_suspended(record)
 
     def _finish(self, record: TrialRecord, result: TrialResult, series: Sequence[Point]) -> None:
         study = self._studies[record.study]
-        finished = self._ledger.finish_trial(self._config.name, study.row, record.number, result, series)
+        try:
+            finished = self._ledger.finish_trial(self._config.name, study.row, record.number, result, series)
+        except AwayError as error:
+            self.stop(str(error))
+            self.keep_in_hand()
+            return
+        if record.key in self._spooled:
+            self._spool.forget([record.key])
         study.put(finished)
         if study.advisor is not None:
             study.advisor.tell(record.number, result)

@@ -1,4 +1,4 @@
-"""A small actor through which the driver speaks to the workers: verdicts at decision points, and the word to stop."""
+"""A small actor between driver and workers: verdicts at decision points, the word to stop, and how the storage does."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ class Board:
     def __init__(self) -> None:
         self._pruned: dict[tuple[str, int], bool] = {}
         self._stopping = False
+        self._storage_reports = 0
+        self._storage_error: str | None = None
 
     def put_verdict(self, key: str, step: int, prune: bool) -> None:
         self._pruned[key, step] = prune
@@ -24,6 +26,15 @@ class Board:
 
     def stopping(self) -> bool:
         return self._stopping
+
+    def put_storage_error(self, error: str | None) -> None:
+        """How a worker's last write to the storage went."""
+        self._storage_reports += 1
+        self._storage_error = error
+
+    def storage_error(self) -> tuple[int, str | None]:
+        """How many workers' reports there were, and what the last one said."""
+        return self._storage_reports, self._storage_error
 
 
 BoardHandle = Any

@@ -1,7 +1,8 @@
 """Checkpoints of unfinished trials, in the sweep's storage.
 
 Each attempt writes under its own number, so a worker that outlived its driver can't overwrite what its successor
-writes. The newest one that can be read is used; a damaged one is passed over. A finished trial has none.
+writes. The newest one that can be read is used; a damaged one is passed over, which is why the one before it stays.
+While the storage takes nothing, checkpoints go to a spool on the worker's own disk. A finished trial has none.
 """
 
 from __future__ import annotations
@@ -9,12 +10,18 @@ from __future__ import annotations
 import io
 import logging
 import re
+from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from kdsearch.storage import Storage
 
 logger = logging.getLogger(__name__)
+
+KEPT = 2
+"""How many checkpoints of a trial there are at most: the newest, and one for when it turns out to be damaged."""
 
 
 @dataclass(frozen=True)
@@ -22,30 +29,45 @@ class CheckpointStore:
     """The checkpoints of the trials of one sweep, as attempt `attempt` writes them."""
 
     storage: Storage
+    spool: Storage
     sweep: str
     attempt: int
 
-    def save(self, key: str, step: int, state: dict[str, Any]) -> None:
-        """Write the state after `step`, then remove what it replaces."""
+    def save(self, key: str, step: int, state: dict[str, Any]) -> Exception | None:
+        """Write the state after `step`, then remove what it replaces.
+
+        What the storage answered where it did not take it; the checkpoint is then in the spool, if that took it.
+        """
         import torch
 
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        folder = self._folder(key)
-        before = self.storage.list(folder)
-        path = f"{folder}/attempt-{self.attempt:05d}/step-{step:010d}.pt"
-        self.storage.write(path, buffer.getvalue())
-        for old in before:
-            if old != path:
-                self.storage.delete(old)
+        path = f"{self._folder(key)}/attempt-{self.attempt:05d}/step-{step:010d}.pt"
+        try:
+            _write(self.storage, path, buffer.getvalue())
+        except Exception as error:
+            logger.warning("the checkpoint %s goes to the spool: %s", path, error)
+            self._save_in_spool(path, buffer.getvalue())
+            return error
+        _remove(self.spool, self.spool.list(self._folder(key)))
+        return None
 
     def load(self, key: str) -> dict[str, Any] | None:
-        """The state of the newest readable checkpoint, or None."""
+        """The state of the newest readable checkpoint, or None.
+
+        Raises:
+            Exception: whatever the storage raises when it can't be asked.
+        """
         import torch
 
-        for path in sorted(self.storage.list(self._folder(key)), reverse=True):
+        places = [(path, storage) for storage in (self.storage, self.spool) for path in storage.list(self._folder(key))]
+        for path, storage in sorted(places, key=lambda place: place[0], reverse=True):
             try:
-                state: dict[str, Any] = torch.load(io.BytesIO(self.storage.read(path)), weights_only=True)
+                content = storage.read(path)
+            except FileNotFoundError:
+                continue
+            try:
+                state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
             except Exception as error:
                 logger.warning("passed over the checkpoint %s: %s", path, error)
                 continue
@@ -53,8 +75,49 @@ class CheckpointStore:
         return None
 
     def remove(self, key: str) -> None:
-        for path in self.storage.list(self._folder(key)):
-            self.storage.delete(path)
+        """Remove all of a trial's; what can't be removed now is removed by `prune`."""
+        for storage in (self.storage, self.spool):
+            try:
+                _remove(storage, storage.list(self._folder(key)))
+            except Exception as error:
+                logger.warning("checkpoints of %s are left for later: %s", key, error)
+
+    def _save_in_spool(self, path: str, content: bytes) -> None:
+        try:
+            _write(self.spool, path, content)
+        except Exception as error:
+            logger.warning("there is no checkpoint %s: the spool did not take it either: %s", path, error)
 
     def _folder(self, key: str) -> str:
-        return f"sweeps/{self.sweep}/checkpoints/{re.sub(r'[^A-Za-z0-9._=-]+', '_', key)}"
+        return f"{_root(self.sweep)}/{_name(key)}"
+
+
+def prune(storage: Storage, sweep: str, unfinished: Collection[str]) -> None:
+    """Remove the checkpoints of all trials but the `unfinished`, and what killed writes have left.
+
+    No worker may be at work on the sweep.
+    """
+    storage.discard_partial(_root(sweep))
+    keep = {_name(key) for key in unfinished}
+    depth = len(PurePosixPath(_root(sweep)).parts)
+    _remove(storage, (path for path in storage.list(_root(sweep)) if PurePosixPath(path).parts[depth] not in keep))
+
+
+def _write(storage: Storage, path: str, content: bytes) -> None:
+    """Write it, and remove older ones of the same trial."""
+    storage.write(path, content)
+    folder = str(PurePosixPath(path).parent.parent)
+    _remove(storage, storage.list(folder)[:-KEPT])
+
+
+def _remove(storage: Storage, paths: Iterable[str]) -> None:
+    for path in paths:
+        storage.delete(path)
+
+
+def _root(sweep: str) -> str:
+    return f"sweeps/{sweep}/checkpoints"
+
+
+def _name(key: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._=-]+", "_", key)

@@ -12,7 +12,7 @@ from kdsearch.ledger import SweepState
 from kdsearch.report import leaderboard
 from kdsearch.report import verdict
 from kdsearch.report.write import write_report
-from kdsearch.storage import open_storage
+from kdsearch.storage import Storage
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,14 +27,25 @@ INTERRUPTED_TRACKER_SECONDS = 5.0
 """The same when the sweep was interrupted: what is not delivered is written by the next attempt."""
 
 
-def conclude(ledger: Ledger, config: SweepConfig, tracker: Tracker | None, *, failed: bool, console: Console) -> None:
-    """Write report and parent run, print the leaderboard. `tracker` is None when MLflow was not opened."""
+def conclude(
+    ledger: Ledger,
+    config: SweepConfig,
+    storage: Storage,
+    tracker: Tracker | None,
+    *,
+    failed: bool,
+    console: Console,
+) -> None:
+    """Write report and parent run, print the leaderboard. `tracker` is None when MLflow was not opened.
+
+    Raises:
+        AwayError: ledger or storage stayed away for longer than is waited.
+    """
     sweep = ledger.sweep(config.name)
     assert sweep is not None
     records = ledger.trials(config.name)
     with tempfile.TemporaryDirectory(prefix="kdsearch-report-") as scratch:
         write_report(sweep, records, Path(scratch))
-        storage = open_storage(config.storage)
         for file in Path(scratch).iterdir():
             storage.write(f"sweeps/{config.name}/report/{file.name}", file.read_bytes())
         if tracker is not None:

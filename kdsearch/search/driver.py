@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -16,16 +17,22 @@ from typing import Any
 from kdsearch.config.compatibility import check_compatible
 from kdsearch.config.compose import Composed
 from kdsearch.config.schema import SweepConfig
+from kdsearch.config.secrets import mask_url
 from kdsearch.errors import DriverAtWorkError
 from kdsearch.errors import ExitCode
 from kdsearch.ledger import Kind
 from kdsearch.ledger import Lease
+from kdsearch.ledger import LeaseLostError
 from kdsearch.ledger import Ledger
 from kdsearch.ledger import Point
 from kdsearch.ledger import SweepRecord
 from kdsearch.ledger import SweepState
 from kdsearch.ledger import TrialRecord
+from kdsearch.ledger import cause_of
+from kdsearch.ledger import is_away
 from kdsearch.ledger import open_ledger
+from kdsearch.outage import AwayError
+from kdsearch.outage import Outage
 from kdsearch.progress import Phase
 from kdsearch.progress import Progress
 from kdsearch.progress import Tally
@@ -33,12 +40,16 @@ from kdsearch.progress import make_progress
 from kdsearch.report import gain_over_labels
 from kdsearch.report import labels_baselines
 from kdsearch.search.attempt import Attempt
+from kdsearch.search.checkpoints import prune
 from kdsearch.search.interrupt import Interrupts
 from kdsearch.search.interrupt import handle_interrupts
 from kdsearch.search.plan import planned_target
 from kdsearch.search.plan import targets_by_count
 from kdsearch.search.quiet import output_to_log
+from kdsearch.search.spool import Spool
 from kdsearch.sqlite import sqlite_file
+from kdsearch.storage import PatientStorage
+from kdsearch.storage import Storage
 from kdsearch.storage import open_storage
 from kdsearch.tracking import Tracker
 from kdsearch.tracking import verify
@@ -51,6 +62,7 @@ if TYPE_CHECKING:
     from kdsearch.search.prepare import Preparation
 
 CHECKPOINT_SECONDS = 60.0
+STORAGE_POLL_SECONDS = 2.0
 STOP_REQUESTED = "stop requested"
 OUT_OF_TIME = "time budget used up"
 
@@ -78,7 +90,6 @@ def run(composed: Composed, *, console: Console, extend: bool = False) -> ExitCo
         ledger.create_sweep(config.name, composed.stored, planned_target(config))
         lease = Lease.acquire(ledger, config.name, console.print)
         ledger.update_sweep(config.name, config=composed.stored, target=planned_target(config))
-        _write_config(config, composed.stored)
         with output_to_log(log_file(config, lease.number), console):
             return _Driver(config, composed.stored, ledger, lease, console).run()
     finally:
@@ -101,17 +112,14 @@ def check_stored(composed: Composed, *, extend: bool) -> None:
 
 
 def log_file(config: SweepConfig, attempt: int) -> Path:
-    """The attempt's log: beside the sweep, or in the temporary folder where the storage is not a local one."""
+    """The attempt's log."""
+    return _local_folder(config) / "logs" / f"attempt-{attempt}.log"
+
+
+def _local_folder(config: SweepConfig) -> Path:
+    """The sweep's folder on this machine: in the storage, or in the temporary folder where that is not a local one."""
     local = open_storage(config.storage).local_path
-    folder = local / "sweeps" / config.name if local else Path(tempfile.gettempdir()) / "kdsearch" / config.name
-    return folder / "logs" / f"attempt-{attempt}.log"
-
-
-def _write_config(config: SweepConfig, stored: dict[str, Any]) -> None:
-    import yaml
-
-    text = yaml.safe_dump(stored, sort_keys=False, allow_unicode=True)
-    open_storage(config.storage).write(f"sweeps/{config.name}/config.yaml", text.encode())
+    return local / "sweeps" / config.name if local else Path(tempfile.gettempdir()) / "kdsearch" / config.name
 
 
 class _Driver:
@@ -123,6 +131,7 @@ class _Driver:
         sweep = ledger.sweep(config.name)
         assert sweep is not None
         self._config = config
+        self._stored = stored
         self._sweep = sweep
         self._ledger = ledger
         self._lease = lease
@@ -137,39 +146,95 @@ class _Driver:
             self._progress.note,
             config.mlflow.patience,
             _artifact_location(config),
+            may_write=lambda: not lease.is_doubtful,
         )
         self._gains = _Gains(config.search.metric)
         observers = (_TrackerObserver(self._tracker, self._gains), self._screen)
-        self._attempt = Attempt(ledger, config, lease.number, observers)
+        spool = Spool(_local_folder(config) / f"results-{sweep.uid}.jsonl")
+        self._attempt = Attempt(ledger, config, lease.number, spool, observers)
         self._seconds_used = seconds_used(sweep)
+        self._is_tracking = False
+        self._pulse: _Pulse | None = None
+        self._ledger_outage = self._outage(f"The ledger at {mask_url(config.ledger)}", describe=cause_of)
+        self._storage_outage = self._outage(f"The storage {config.storage}")
+        self._storage: Storage = PatientStorage(open_storage(config.storage), self._storage_outage)
+
+    def _outage(self, what: str, describe: Callable[[BaseException], str] = str) -> Outage:
+        return Outage(
+            what,
+            self._config.mlflow.patience,
+            self._progress.note,
+            is_stopping=lambda: self._attempt.stop_reason is not None,
+            while_waiting=self._while_waiting,
+            describe=describe,
+        )
+
+    def _while_waiting(self) -> None:
+        """The ledger is away, and Tune's loop waits in one of its callbacks."""
+        self._attempt.keep_in_hand()
+        if self._pulse is not None:
+            self._pulse()
+
+    def _insist(self, call: Callable[[], Any]) -> Any:
+        """Make a call to the ledger for which the lease must be ours, however long the ledger is away."""
+
+        def fenced() -> Any:
+            self._lease.confirm()
+            return call()
+
+        return self._ledger_outage.insist(fenced, is_away)
 
     def run(self) -> ExitCode:
-        from kdsearch.search.conclusion import conclude
-
         end = End(SweepState.INTERRUPTED, "error", ExitCode.TOO_MANY_FAILURES)
-        tracker = None
-        self._lease.keep(self._lose_lease, lambda: self._attempt.stop(STOP_REQUESTED))
+        self._ledger.wait_out(self._insist)
+        self._lease.keep(self._lose_lease, lambda: self._attempt.stop(STOP_REQUESTED), self._ledger_outage)
         try:
-            with self._progress, handle_interrupts(lambda: self._attempt.stop("interrupted")) as interrupts:
-                self._attempt.open(self._seconds_used)
-                self._take_stock()
-                if not self._attempt.is_finished or self._must_mend():
-                    tracker = self._tracker
-                    records = self._ledger.trials(self._config.name)
-                    tracker.reconcile(records, lambda record: self._ledger.series(record.key), self._gains.of)
-                if not self._attempt.is_finished:
-                    self._search(interrupts)
-                end = self._end(interrupts)
+            end = self._work()
+            self._settle(end)
+            self._conclude(end)
+        except LeaseLostError as error:
+            raise DriverAtWorkError(f"stopped: {error}") from error
+        except AwayError as error:
+            self._console.print(f"{error}. No result is lost: the same command goes on.")
+            end = replace(end, exit_code=end.exit_code or ExitCode.TOO_MANY_FAILURES)
         except BaseException as error:
             end = End(SweepState.INTERRUPTED, f"error: {type(error).__name__}: {error}"[:1000], end.exit_code)
+            with contextlib.suppress(AwayError):
+                self._settle(end)
             raise
         finally:
-            if not self._lease.is_lost:
-                self._attempt.suspend_all()
-                self._ledger.update_sweep(self._config.name, target=self._attempt.target)
-            self._lease.release(end.state, end.outcome)
-        if self._lease.is_lost:
-            raise DriverAtWorkError(f"stopped: {end.outcome}")
+            self._tracker.close()
+            with contextlib.suppress(AwayError):
+                self._insist(lambda: self._lease.release(end.state, end.outcome))
+            self._lease.stop_beating()
+        return end.exit_code
+
+    def _work(self) -> End:
+        """Search until nothing is left to do, or the attempt is to stop."""
+        with self._progress, handle_interrupts(lambda: self._attempt.stop("interrupted")) as interrupts:
+            self._write_config()
+            self._attempt.open(self._seconds_used)
+            self._take_stock()
+            if not self._attempt.is_finished or self._must_mend():
+                self._is_tracking = True
+                records = self._ledger.trials(self._config.name)
+                self._tracker.reconcile(records, lambda record: self._ledger.series(record.key), self._gains.of)
+            if not self._attempt.is_finished:
+                prune(self._storage, self._config.name, self._unfinished())
+                self._search(interrupts)
+            return self._end(interrupts)
+
+    def _settle(self, end: End) -> None:
+        """Leave ledger and storage as the next attempt wants to find them."""
+        self._attempt.suspend_all()
+        if self._attempt.is_complete:
+            prune(self._storage, self._config.name, self._unfinished())
+        self._ledger.update_sweep(self._config.name, target=self._attempt.target, state=end.state)
+
+    def _conclude(self, end: End) -> None:
+        from kdsearch.search.conclusion import conclude
+
+        tracker = self._tracker if self._is_tracking else None
         if tracker is not None and not tracker.is_started:
             if end.state is SweepState.INTERRUPTED:
                 # There is no run to close, and whoever interrupts does not want to wait for MLflow to be imported.
@@ -177,8 +242,16 @@ class _Driver:
             else:
                 tracker.start()
         failed = end.exit_code is ExitCode.TOO_MANY_FAILURES
-        conclude(self._ledger, self._config, tracker, failed=failed, console=self._console)
-        return end.exit_code
+        conclude(self._ledger, self._config, self._storage, tracker, failed=failed, console=self._console)
+
+    def _unfinished(self) -> set[str]:
+        return {record.key for record in self._ledger.trials(self._config.name) if not record.state.is_finished}
+
+    def _write_config(self) -> None:
+        import yaml
+
+        text = yaml.safe_dump(self._stored, sort_keys=False, allow_unicode=True)
+        self._storage.write(f"sweeps/{self._config.name}/config.yaml", text.encode())
 
     def _lose_lease(self, why: str) -> None:
         """From now on the sweep is somebody else's to write."""
@@ -230,12 +303,16 @@ class _Driver:
             preparation,
             on_teacher=self._take_teacher,
             on_stopping=lambda: self._screen.enter(Phase.STOPPING),
+            ledger=self._ledger_outage,
+            storage=self._storage_outage,
         )
+        self._pulse = pulse
         if not config.cluster.is_own or config.resources.gpus_per_trial > 0:
             # Trials may wait for data only where they can't keep the task that makes it from running.
             pulse.wait_for_teacher()
         context = WorkerContext(
             sweep=config.name,
+            uid=self._sweep.uid,
             storage=config.storage,
             student=config.student,
             training=config.training,
@@ -252,6 +329,7 @@ class _Driver:
         concurrent = slots(config) + 1 if limit == "auto" else limit
         if self._attempt.stop_reason is None:
             run_tuner(self._attempt, context, config.resources, concurrent=concurrent, on_step=pulse)
+        self._pulse = None
         if pulse.error is not None:
             raise pulse.error
 
@@ -349,6 +427,8 @@ class _Pulse:
         preparation: Preparation,
         on_teacher: Callable[[dict[str, Any]], None],
         on_stopping: Callable[[], None],
+        ledger: Outage,
+        storage: Outage,
     ) -> None:
         self.error: Exception | None = None
         """Why data or teacher could not be made ready."""
@@ -358,18 +438,42 @@ class _Pulse:
         self._preparation = preparation
         self._on_teacher = on_teacher
         self._on_stopping = on_stopping
+        self._ledger = ledger
+        self._storage = storage
+        self._storage_answer: Any = None
+        self._storage_reports = 0
+        self._ask_storage_at = 0.0
         self._is_prepared = False
         self._is_stopping = False
 
     def __call__(self) -> None:
         if not self._is_prepared and self._preparation.is_ready():
             self._take_teacher()
-        if self._tracker.failure is not None:
-            self._attempt.stop(self._tracker.failure)
+        self._hear_of_storage()
+        for failure in (self._tracker.failure, self._ledger.failure, self._storage.failure):
+            if failure is not None:
+                self._attempt.stop(failure)
         if self._attempt.stop_reason is not None and not self._is_stopping:
             self._is_stopping = True
             self._board.stop.remote()
             self._on_stopping()
+
+    def _hear_of_storage(self) -> None:
+        """Ask the board how the workers' checkpoints do; the answer is looked at when it is there."""
+        import ray
+
+        if self._storage_answer is None:
+            if time.monotonic() >= self._ask_storage_at:
+                self._storage_answer = self._board.storage_error.remote()
+                self._ask_storage_at = time.monotonic() + STORAGE_POLL_SECONDS
+        elif ray.wait([self._storage_answer], timeout=0)[0]:
+            (reports, error), self._storage_answer = ray.get(self._storage_answer), None
+            if reports != self._storage_reports:
+                self._storage_reports = reports
+                if error is None:
+                    self._storage.came_back()
+                else:
+                    self._storage.went_away(error)
 
     def wait_for_teacher(self) -> None:
         while not self._is_prepared and self._attempt.stop_reason is None:

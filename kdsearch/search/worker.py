@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 import traceback
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -15,6 +17,7 @@ from kdsearch.ledger.ledger import TrialResult
 from kdsearch.ledger.records import Point
 from kdsearch.ledger.records import Reason
 from kdsearch.ledger.records import TrialState
+from kdsearch.outage import short
 from kdsearch.search.checkpoints import CheckpointStore
 from kdsearch.search.pack import Judgement
 from kdsearch.search.pack import Outcome
@@ -25,6 +28,8 @@ from kdsearch.search.pack import failed
 from kdsearch.search.prepare import training_device
 from kdsearch.search.strategy import DECISION_STEPS
 from kdsearch.seeds import derive_seed
+from kdsearch.storage import LocalStorage
+from kdsearch.storage import is_storage_away
 from kdsearch.storage import open_storage
 
 if TYPE_CHECKING:
@@ -41,11 +46,16 @@ if TYPE_CHECKING:
 STOP_POLL_SECONDS = 1.0
 
 
+class StorageError(Exception):
+    """The storage refuses to give the trial's checkpoint: no permission, no such bucket."""
+
+
 @dataclass(frozen=True)
 class WorkerContext:
     """What every trial of an attempt shares; travels to each worker once, the data through Ray's object store."""
 
     sweep: str
+    uid: str
     storage: str
     student: ModelConfig
     training: TrainingConfig
@@ -94,7 +104,8 @@ class SlotRun:
     def __init__(self, slot: Slot, attempt: int, context: WorkerContext) -> None:
         self._slot = slot
         self._context = context
-        self._checkpoints = CheckpointStore(open_storage(context.storage), context.sweep, attempt)
+        spool = LocalStorage(Path(tempfile.gettempdir()) / f"kdsearch-spool-{context.uid}")
+        self._checkpoints = CheckpointStore(open_storage(context.storage), spool, context.sweep, attempt)
         self._next_checkpoint = time.monotonic() + context.checkpoint_seconds
         self._stopping = _StopPoll(context.board)
         self._distillers: list[Distiller] = []
@@ -107,6 +118,8 @@ class SlotRun:
             outcome = self._train()
         except NonFiniteLossError as error:
             outcome = self._outcome(failed(Reason.NON_FINITE, str(error)))
+        except StorageError as error:
+            outcome = self._outcome(failed(Reason.STORAGE, str(error)))
         except Exception as error:
             reason = Reason.OUT_OF_MEMORY if _is_out_of_memory(error) else Reason.USER_CODE
             outcome = self._outcome(failed(reason, traceback.format_exc()))
@@ -124,7 +137,8 @@ class SlotRun:
             new_distiller(context.student, slot.recipe, context.training, training_set, seed=seed, device=device)
             for seed in self._seeds()
         ]
-        self._restore()
+        if not self._restore():
+            return self._outcome(None)
         steps = self._distillers[0].evaluation_steps
         decisions = _decisions(steps) if slot.judged else {}
         for step in steps:
@@ -160,14 +174,36 @@ class SlotRun:
 
     def _save(self) -> None:
         state = {"replicates": [distiller.state_dict() for distiller in self._distillers]}
-        self._checkpoints.save(self._slot.key, self._distillers[0].step, state)
+        error = self._checkpoints.save(self._slot.key, self._distillers[0].step, state)
+        self._report_storage(error)
         self._next_checkpoint = time.monotonic() + self._context.checkpoint_seconds
 
-    def _restore(self) -> None:
-        state = self._checkpoints.load(self._slot.key)
+    def _restore(self) -> bool:
+        """Go on from the newest checkpoint, if there is one; False when the sweep stops before the storage answers."""
+        state, waited = None, False
+        while True:
+            try:
+                state = self._checkpoints.load(self._slot.key)
+                break
+            except Exception as error:
+                if not is_storage_away(error):
+                    raise StorageError(f"{type(error).__name__}: {error}") from error
+                self._report_storage(error)
+                waited = True
+            time.sleep(STOP_POLL_SECONDS)
+            if self._stopping():
+                return False
+        if waited:
+            self._report_storage(None)
         if state is not None:
             for distiller, saved in zip(self._distillers, state["replicates"], strict=True):
                 distiller.load_state_dict(saved)
+        return True
+
+    def _report_storage(self, error: Exception | None) -> None:
+        """Tell the driver how the storage does; it warns once, however many workers say the same."""
+        message = None if error is None else short(str(error) or type(error).__name__)
+        self._context.board.put_storage_error.remote(message)
 
     def _is_pruned(self, decision: int, step: int) -> bool:
         import ray

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from kdsearch.storage.away import is_storage_away
 from kdsearch.storage.base import Storage
 from kdsearch.storage.local import LocalStorage
+from kdsearch.storage.patient import PatientStorage
 
-__all__ = ["LocalStorage", "Storage", "open_storage"]
+__all__ = ["LocalStorage", "PatientStorage", "Storage", "is_storage_away", "open_storage"]
 
 
 def open_storage(uri: str) -> Storage:

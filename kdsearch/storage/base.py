@@ -31,6 +31,9 @@ class Storage(Protocol):
     def delete(self, path: str) -> None:
         """Remove what is stored there, if anything."""
 
+    def discard_partial(self, folder: str) -> None:
+        """Remove what writes that were killed have left below `folder`; nothing may be written there meanwhile."""
+
 
 def checked(path: str) -> str:
     """`path` in normal form.

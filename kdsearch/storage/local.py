@@ -6,6 +6,7 @@ import contextlib
 import os
 import uuid
 from pathlib import Path
+from typing import BinaryIO
 
 from kdsearch.storage.base import checked
 
@@ -27,10 +28,9 @@ class LocalStorage:
 
     def write(self, path: str, content: bytes) -> None:
         target = self._path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
         try:
-            with temporary.open("wb") as file:
+            with _open_new(temporary) as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -49,10 +49,30 @@ class LocalStorage:
         return sorted(file.relative_to(self._folder).as_posix() for file in files if file.is_file())
 
     def delete(self, path: str) -> None:
-        self._path(path).unlink(missing_ok=True)
+        file = self._path(path)
+        file.unlink(missing_ok=True)
+        # S3 has no folders; here they go when they are empty.
+        with contextlib.suppress(OSError):
+            for folder in file.parents:
+                if folder == self._folder:
+                    break
+                folder.rmdir()
+
+    def discard_partial(self, folder: str) -> None:
+        for file in self._path(folder).rglob(f"{TEMPORARY_PREFIX}*"):
+            file.unlink(missing_ok=True)
 
     def _path(self, path: str) -> Path:
         return self._folder / checked(path)
+
+
+def _open_new(path: Path) -> BinaryIO:
+    """Create a file and its folders, though somebody may be removing the folders because they are empty."""
+    for _ in range(100):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            return path.open("wb")
+    raise FileNotFoundError(path)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -68,6 +68,13 @@ class S3Storage:
     def delete(self, path: str) -> None:
         self._client.delete_object(Bucket=self._bucket, Key=self._key(path))
 
+    def discard_partial(self, folder: str) -> None:
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(
+            Bucket=self._bucket, Prefix=f"{self._key(folder)}/"
+        )
+        for upload in [upload for page in pages for upload in page.get("Uploads", ())]:
+            self._client.abort_multipart_upload(Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+
     def _key(self, path: str) -> str:
         return self._prefix + checked(path)
 
@@ -78,7 +85,10 @@ class S3Storage:
 
         # Checksums only where S3 demands them: many compatible servers reject the ones newer SDKs add by themselves.
         config = Config(
-            retries={"mode": "standard", "max_attempts": 5},
+            # Few tries here: whoever can wait longer does so in its own way, and a checkpoint has its spool.
+            retries={"mode": "standard", "max_attempts": 3},
+            connect_timeout=5,
+            read_timeout=30,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )

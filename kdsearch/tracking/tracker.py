@@ -88,8 +88,10 @@ class Tracker:
         on_warning: Callable[[str], None],
         patience: float,
         artifact_location: str | None = None,
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`config` is the stored one (secrets as references). `artifact_location` is for a `tracking_uri` that is a
+        """`config` is the stored one (secrets as references). Nothing is written while `may_write` says no: another
+        driver may be at work. `artifact_location` is for a `tracking_uri` that is a
         database, where MLflow would otherwise put artifacts into the working folder; None leaves it to the server.
         """
         self.failure: str | None = None
@@ -105,6 +107,7 @@ class Tracker:
         self._sample_counts = tuple(config["sample_counts"])
         self._on_warning = on_warning
         self._patience = patience
+        self._may_write = may_write
         self._backlog = Backlog()
         self._callbacks: list[tuple[SeriesOf, ExtraMetricsOf]] = []
         self._closed = threading.Event()
@@ -274,6 +277,9 @@ class Tracker:
 
         pause, tries = 0.25, 0
         while not self._closed.is_set():
+            if not self._may_write():
+                self._closed.wait(0.5)
+                continue
             try:
                 write()
             except Exception as error:

@@ -40,7 +40,7 @@ def start(ledger: Ledger, study: StudyRow) -> int:
     row = optuna.trial.create_trial(
         state=optuna.trial.TrialState.RUNNING, params={"alpha": 0.7}, distributions={"alpha": FloatDistribution(0, 1)}
     )
-    return ledger.start_trial(study, SPEC, row, attempt=1).number
+    return ledger.start_trial(study, len(ledger.study_trials(study)), SPEC, row, attempt=1).number
 
 
 def test_a_trial_comes_back_as_it_was_written(ledger: Ledger, study: StudyRow) -> None:

@@ -16,6 +16,7 @@ from kdsearch.search.attempt import Attempt
 from kdsearch.search.pack import Judgement
 from kdsearch.search.pack import Outcome
 from kdsearch.search.pack import Slot
+from kdsearch.search.spool import Spool
 
 SPACE = {
     "objective": {"choices": ["kl", "mse"]},
@@ -90,7 +91,8 @@ def run_to_end(ledger: Ledger, config: SweepConfig, *, kills: int = 0, seed: int
 
 
 def open_attempt(ledger: Ledger, config: SweepConfig, number: int, **options: Any) -> Attempt:
-    attempt = Attempt(ledger, config, number, **options)
+    folder = Path(str(ledger.engine.url.database)).parent
+    attempt = Attempt(ledger, config, number, Spool(folder / "results.jsonl"), **options)
     attempt.open()
     return attempt
 
