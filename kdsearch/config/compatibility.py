@@ -22,8 +22,8 @@ FREE = (
 )
 """Where and how a sweep runs: `sweep` and `resume` may change these at any time."""
 
-EXTENDABLE = ("trials_per_count", "sample_counts", "controls", "confirm", "sampler", "pruner")
-"""What `resume` may change besides: the trials that are there stay valid."""
+EXTENDABLE = ("trials_per_count", "sample_counts", "controls", "confirm", "sampler", "pruner", "search_space")
+"""What `resume` may change besides: the trials that are there stay valid. (A changed space begins a new generation.)"""
 
 GROWING = ("sample_counts", "controls")
 """Lists that may only get longer: what is finished stays part of the sweep."""

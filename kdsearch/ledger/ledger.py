@@ -65,6 +65,8 @@ class StudyRow:
     name: str
     kind: Kind
     sample_count: int
+    space: str | None = None
+    """The search space, as `Space.describe` tells it; None where nothing is searched."""
 
 
 @dataclass(frozen=True)
@@ -275,7 +277,9 @@ class Ledger:
     # Studies and trials
 
     @_waited_out
-    def open_study(self, name: str, kind: Kind, sample_count: int, *, maximize: bool) -> StudyRow:
+    def open_study(
+        self, name: str, kind: Kind, sample_count: int, *, maximize: bool, space: str | None = None
+    ) -> StudyRow:
         """Create the study or find it."""
         from optuna.exceptions import DuplicatedStudyError
         from optuna.study import StudyDirection
@@ -287,15 +291,18 @@ class Ledger:
             study_id = self.storage.get_study_id_from_name(name)
         # Optuna writes name and attributes apart: a driver that died in between left a study without them.
         if STUDY_ATTR not in self.storage.get_study_user_attrs(study_id):
-            self.storage.set_study_user_attr(study_id, STUDY_ATTR, {"kind": kind.value, "sample_count": sample_count})
-        return StudyRow(study_id, name, kind, sample_count)
+            attr = {"kind": kind.value, "sample_count": sample_count, "space": space}
+            self.storage.set_study_user_attr(study_id, STUDY_ATTR, attr)
+        return StudyRow(study_id, name, kind, sample_count, space)
 
+    @_waited_out
     def studies(self, sweep: str) -> list[StudyRow]:
         rows = []
         for study in self.storage.get_all_studies():
             attr = study.user_attrs.get(STUDY_ATTR)
             if study.study_name.startswith(f"{sweep}/") and attr is not None:
-                rows.append(StudyRow(study._study_id, study.study_name, Kind(attr["kind"]), attr["sample_count"]))
+                kind, space = Kind(attr["kind"]), attr.get("space")
+                rows.append(StudyRow(study._study_id, study.study_name, kind, attr["sample_count"], space))
         return rows
 
     @_waited_out

@@ -37,8 +37,10 @@ class Advisor:
         seed: int,
         maximize: bool,
         history: Sequence[FrozenTrial] = (),
+        seeds: Sequence[FrozenTrial] = (),
         system_attrs: Mapping[str, Any] | None = None,
     ) -> None:
+        """`history` is the study's own rows; `seeds` are finished trials of its earlier generations, in its space."""
         import optuna
 
         self._name = study
@@ -54,6 +56,10 @@ class Advisor:
         )
         for key, value in (system_attrs or {}).items():
             self._storage.set_study_system_attr(self._study._study_id, key, value)
+        self._first = len(seeds)
+        """The mirror's number of the study's trial 0."""
+        for trial in seeds:
+            self._study.add_trial(_mirrored(trial, decisions_of(trial)))
         self._decisions = {trial.number: decisions_of(trial) for trial in history}
         for trial in history:
             self._study.add_trial(_mirrored(trial, self._decisions[trial.number]))
@@ -67,7 +73,7 @@ class Advisor:
         """The next trial: its recipe, and the row to write to the ledger."""
         import optuna
 
-        number = self._storage.get_n_trials(self._study._study_id)
+        number = self._storage.get_n_trials(self._study._study_id) - self._first
         seed = derive_seed(self._seed, self._name, number, "ask")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -107,10 +113,10 @@ class Advisor:
         state = optuna.trial.TrialState[result.state.value]
         # A pruned trial's value is its last judgement, which Optuna has already.
         value = result.value if state is optuna.trial.TrialState.COMPLETE else None
-        self._study.tell(number, value, state=state, skip_if_finished=True)
+        self._study.tell(self._first + number, value, state=state, skip_if_finished=True)
 
     def _trial_id(self, number: int) -> int:
-        return self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, self._first + number)
 
 
 def _mirrored(trial: FrozenTrial, decisions: Sequence[Decision]) -> FrozenTrial:

@@ -11,6 +11,7 @@ the spool, and told by the next attempt.
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 from collections import deque
@@ -19,6 +20,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Protocol
 
@@ -45,6 +47,7 @@ from kdsearch.search.plan import confirmations_per_count
 from kdsearch.search.plan import control_plans
 from kdsearch.search.plan import maximizes
 from kdsearch.search.plan import search_plans
+from kdsearch.search.space import Space
 from kdsearch.search.spool import Spool
 from kdsearch.seeds import derive_seed
 
@@ -75,6 +78,8 @@ class Study:
     row: StudyRow
     advisor: Advisor | None
     records: dict[int, TrialRecord]
+    inherited: int = 0
+    """How many trials of earlier generations of this study count as its own: they lie inside its space."""
     to_start: deque[FixedTrial] = field(init=False)
     unfinished: set[int] = field(init=False)
 
@@ -86,7 +91,12 @@ class Study:
     @property
     def to_ask(self) -> int:
         """How many searched trials are still to be asked for."""
-        return max(0, self.plan.searched - len(self.records)) if self.plan.space else 0
+        return max(0, self.plan.searched - self.inherited - len(self.records))
+
+    @property
+    def target(self) -> int:
+        """How many trials it is to have."""
+        return len(self.records) + len(self.to_start) + self.to_ask
 
     def put(self, record: TrialRecord) -> None:
         self.records[record.number] = record
@@ -126,13 +136,42 @@ class Attempt:
         self._spool.forget([key for key in self._spooled if key.rpartition("#")[0] in self._studies])
 
     def _open_study(self, plan: StudyPlan) -> None:
-        row = self._ledger.open_study(plan.name, plan.kind, plan.sample_count, maximize=self._maximize)
+        """Open the study of `plan`: where its space was changed, a new generation, and the earlier ones to end them."""
+        if plan.space is None:
+            self._add_study(plan)
+            return
+        space = plan.space.describe()
+        rows = {row.name: row for row in self._ledger.studies(self._config.name)}
+        number = 1
+        earlier: list[Study] = []
+        while (row := rows.get(plan.generation(number).name)) is not None and row.space not in (space, None):
+            earlier.append(self._add_study(replace(plan.generation(number), searched=0), row.space))
+            number += 1
+        self._add_study(plan.generation(number), space, earlier)
+
+    def _add_study(self, plan: StudyPlan, space: str | None = None, earlier: Sequence[Study] = ()) -> Study:
+        row = self._ledger.open_study(plan.name, plan.kind, plan.sample_count, maximize=self._maximize, space=space)
         for record in self._ledger.study_trials(row):
             self._tell_if_untold(row, record)
         records = {record.number: record for record in self._ledger.study_trials(row)}
-        study = Study(plan, row, self._make_advisor(plan, row), records)
+        inherited = [] if plan.space is None else self._inherited(plan.space, earlier)
+        advisor = self._make_advisor(plan, row, [trial for trial in inherited if trial.state.is_finished()])
+        study = Study(plan, row, advisor, records, len(inherited))
         self._left_behind.extend(records[number] for number in sorted(study.unfinished))
         self._studies[plan.name] = study
+        return study
+
+    def _inherited(self, space: Space, earlier: Sequence[Study]) -> list[FrozenTrial]:
+        """The trials of earlier generations that `space` could have given, as it would have given them."""
+        found = []
+        for study in earlier:
+            for trial in self._ledger.frozen_trials(study.row):
+                params = space.params_of(study.records[trial.number].recipe)
+                if params is not None:
+                    adopted = copy.copy(trial)
+                    adopted.params, adopted.distributions = params, space.distributions(params)
+                    found.append(adopted)
+        return found
 
     def _tell_if_untold(self, row: StudyRow, record: TrialRecord) -> None:
         """Tell a trial that had finished when its driver died: the result is written but not told, or is spooled."""
@@ -144,7 +183,7 @@ class Attempt:
         elif (kept := self._spooled.get(record.key)) is not None and kept.result is not None:
             self._ledger.finish_trial(self._config.name, row, record.number, kept.result, kept.series)
 
-    def _make_advisor(self, plan: StudyPlan, row: StudyRow) -> Advisor | None:
+    def _make_advisor(self, plan: StudyPlan, row: StudyRow, seeds: Sequence[FrozenTrial]) -> Advisor | None:
         if plan.space is None:
             return None
         return Advisor(
@@ -155,6 +194,7 @@ class Attempt:
             seed=self._config.seed,
             maximize=self._maximize,
             history=self._ledger.frozen_trials(row),
+            seeds=seeds,
             system_attrs=self._ledger.storage.get_study_system_attrs(row.id),
         )
 
@@ -182,7 +222,7 @@ class Attempt:
     @property
     def target(self) -> int:
         """How many trials the sweep has when it is complete, as far as is known: confirmations are planned late."""
-        planned = sum(study.plan.searched + len(study.plan.fixed) for study in self._studies.values())
+        planned = sum(study.target for study in self._studies.values())
         unplanned = len(self._config.sample_counts) - len(self._confirmed)
         return planned + unplanned * confirmations_per_count(self._config)
 

@@ -26,13 +26,19 @@ ENVIRONMENT = {
 }
 
 
+AWS_CREDENTIALS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"}
+
+
 @contextlib.contextmanager
 def ray_cluster(config: SweepConfig) -> Iterator[None]:
     """Connect to `cluster.address`, or start Ray here and stop it at the end."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     import ray
+    from ray.tune.execution import class_cache
 
+    # Tune hands the driver's AWS keys to its workers, through files that Ray writes. Ours use their node's.
+    class_cache.ENV_VARS_TO_PROPAGATE.difference_update(AWS_CREDENTIALS)
     options: dict[str, Any] = {"configure_logging": False, "logging_level": logging.ERROR, "log_to_driver": False}
     if config.cluster.is_own:
         # Without an address Ray would join whatever cluster it finds here. Ours listens to this machine alone.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import tempfile
 import time
@@ -90,8 +91,10 @@ def run(composed: Composed, *, console: Console, extend: bool = False) -> ExitCo
         ledger.create_sweep(config.name, composed.stored, planned_target(config))
         lease = Lease.acquire(ledger, config.name, console.print)
         ledger.update_sweep(config.name, config=composed.stored, target=planned_target(config))
-        with output_to_log(log_file(config, lease.number), console):
-            return _Driver(config, composed.stored, ledger, lease, console).run()
+        sweep = ledger.sweep(config.name)
+        assert sweep is not None
+        with output_to_log(_local_folder(config, sweep) / "logs" / f"attempt-{lease.number}.log", console):
+            return _Driver(config, composed.stored, ledger, sweep, lease, console).run()
     finally:
         ledger.close()
 
@@ -111,25 +114,26 @@ def check_stored(composed: Composed, *, extend: bool) -> None:
         check_compatible(sweep.config, composed.stored, extend=extend)
 
 
-def log_file(config: SweepConfig, attempt: int) -> Path:
-    """The attempt's log."""
-    return _local_folder(config) / "logs" / f"attempt-{attempt}.log"
-
-
-def _local_folder(config: SweepConfig) -> Path:
+def _local_folder(config: SweepConfig, sweep: SweepRecord) -> Path:
     """The sweep's folder on this machine: in the storage, or in the temporary folder where that is not a local one."""
     local = open_storage(config.storage).local_path
-    return local / "sweeps" / config.name if local else Path(tempfile.gettempdir()) / "kdsearch" / config.name
+    if local is not None:
+        return local / "sweeps" / config.name
+    return Path(tempfile.gettempdir()) / f"kdsearch-{os.getuid()}" / f"{config.name}-{sweep.uid[:8]}"
 
 
 class _Driver:
     """The attempt's parts, and the order in which they work."""
 
     def __init__(
-        self, config: SweepConfig, stored: dict[str, Any], ledger: Ledger, lease: Lease, console: Console
+        self,
+        config: SweepConfig,
+        stored: dict[str, Any],
+        ledger: Ledger,
+        sweep: SweepRecord,
+        lease: Lease,
+        console: Console,
     ) -> None:
-        sweep = ledger.sweep(config.name)
-        assert sweep is not None
         self._config = config
         self._stored = stored
         self._sweep = sweep
@@ -150,7 +154,7 @@ class _Driver:
         )
         self._gains = _Gains(config.search.metric)
         observers = (_TrackerObserver(self._tracker, self._gains), self._screen)
-        spool = Spool(_local_folder(config) / f"results-{sweep.uid}.jsonl")
+        spool = Spool(_local_folder(config, sweep) / f"results-{sweep.uid}.jsonl")
         self._attempt = Attempt(ledger, config, lease.number, spool, observers)
         self._seconds_used = seconds_used(sweep)
         self._is_tracking = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 
 from kdsearch.config.schema import SweepConfig
 from kdsearch.ledger import Kind
@@ -45,6 +46,10 @@ class StudyPlan:
     space: Space | None = None
     searched: int = 0
     fixed: tuple[FixedTrial, ...] = ()
+
+    def generation(self, number: int) -> StudyPlan:
+        """The same study after its space was changed `number - 1` times."""
+        return self if number == 1 else replace(self, name=f"{self.name}/g{number}")
 
 
 def maximizes(metric: str) -> bool:

@@ -6,6 +6,7 @@ A range that the config leaves open is the one that the parameter's spec gives.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,6 +50,35 @@ class Space:
             if dimension.objectives is None or params["objective"] in dimension.objectives:
                 params[dimension.name] = _suggest(trial, dimension)
         return Recipe.from_params(params)
+
+    def params_of(self, recipe: Recipe) -> dict[str, Any] | None:
+        """The parameters with which this space gives `recipe`; None where it lies outside."""
+        known = recipe.flat()
+        params: dict[str, Any] = {"objective": self.objective}
+        for dimension in self.dimensions:
+            if dimension.objectives is None or params["objective"] in dimension.objectives:
+                value = known.get(dimension.name)
+                if value is None or not _contains(dimension.distribution, value):
+                    return None
+                params[dimension.name] = value
+        if Recipe.from_params(params) != recipe:
+            return None
+        names = {dimension.name for dimension in self.dimensions}
+        return {name: value for name, value in params.items() if name in names}
+
+    def distributions(self, params: Iterable[str]) -> dict[str, BaseDistribution]:
+        by_name = {dimension.name: dimension.distribution for dimension in self.dimensions}
+        return {name: by_name[name] for name in params}
+
+    def describe(self) -> str:
+        """A text that is the same for the same space, and for no other."""
+        from optuna.distributions import distribution_to_json
+
+        dimensions = [
+            [d.name, distribution_to_json(d.distribution), sorted(d.objectives) if d.objectives is not None else None]
+            for d in self.dimensions
+        ]
+        return json.dumps([self.objective, dimensions])
 
 
 def search_space(config: SearchSpaceConfig) -> Space:
@@ -97,6 +127,13 @@ def _suggest(trial: optuna.Trial, dimension: Dimension) -> Any:
         case FloatDistribution(low=low, high=high, log=log, step=step):
             return trial.suggest_float(dimension.name, low, high, log=log, step=step)
     raise AssertionError(dimension)
+
+
+def _contains(distribution: BaseDistribution, value: Any) -> bool:
+    try:
+        return distribution._contains(distribution.to_internal_repr(value))
+    except ValueError:  # not among the choices
+        return False
 
 
 def _distribution(config: ParameterConfig, spec: Parameter) -> BaseDistribution:

@@ -122,7 +122,7 @@ class Workplace:
         """The logs of all attempts: in the temporary folder where the storage is not a local one."""
         if self.locations is None:
             return list((self.folder / "kdsearch-data").glob("sweeps/*/logs/*.log"))
-        return list((self._temporary / "kdsearch").glob("*/logs/*.log"))
+        return list((self._temporary / f"kdsearch-{os.getuid()}").glob("*/logs/*.log"))
 
     @property
     def _temporary(self) -> Path:

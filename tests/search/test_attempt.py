@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kdsearch.ledger import Kind
+from kdsearch.ledger import Ledger
 from kdsearch.ledger import Reason
 from kdsearch.ledger import TrialRecord
 from kdsearch.ledger import TrialResult
 from kdsearch.ledger import TrialState
+from kdsearch.outage import AwayError
 from kdsearch.search.attempt import TOO_MANY_FAILURES
 from kdsearch.search.pack import Outcome
 from kdsearch.search.pack import Pack
@@ -17,6 +21,7 @@ from kdsearch.search.pack import decode_message
 from kdsearch.search.pack import encode_message
 from kdsearch.search.pack import failed
 from kdsearch.search.plan import planned_target
+from tests.search.simulation import SPACE
 from tests.search.simulation import make_config
 from tests.search.simulation import make_ledger
 from tests.search.simulation import open_attempt
@@ -316,3 +321,122 @@ def test_packs_and_messages_survive_the_journey(tmp_path: Path) -> None:
     outcome = train(attempt, pack.slots[0])
     suspended = Outcome("x#1", None)
     assert decode_message(encode_message([outcome, suspended])) == [outcome, suspended]
+
+
+class AwayLedger:
+    """Makes every call to a real ledger fail while `away`, as one does that was gone for longer than is waited."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.away = False
+        ledger.wait_out(self)
+
+    def __call__(self, call: Callable[[], Any]) -> Any:
+        if self.away:
+            raise AwayError("the ledger was away for more than 600 s")
+        return call()
+
+
+def test_results_that_the_ledger_does_not_take_are_told_by_the_next_attempt(tmp_path: Path) -> None:
+    config = make_config()
+    ledger = make_ledger(tmp_path, config)
+    gate = AwayLedger(ledger)
+    attempt = open_attempt(ledger, config, 1)
+    packs = [attempt.next_pack() for _ in range(3)]
+    outcomes = [train(attempt, pack.slots[0]) for pack in packs if pack is not None]
+    gate.away = True
+    attempt.finish(outcomes[0])
+    assert attempt.stop_reason == "the ledger was away for more than 600 s"
+    attempt.finish(outcomes[1])
+    attempt.finish(Outcome(outcomes[2].key, None))
+    assert attempt.next_pack() is None and attempt.is_finished and not attempt.is_complete
+    gate.away = False
+    assert all(trial.state is TrialState.RUNNING for trial in ledger.trials("sim"))
+
+    again = open_attempt(ledger, config, 2)
+    trials = {trial.key: trial for trial in ledger.trials("sim")}
+    for outcome in outcomes[:2]:
+        assert outcome.result is not None
+        trial = trials[outcome.key]
+        assert (trial.state, trial.value, trial.attempts) == (TrialState.COMPLETE, outcome.result.value, (1,))
+        assert ledger.series(outcome.key) == list(outcome.series)
+    pack = again.next_pack()
+    assert pack is not None and pack.slots[0].key == outcomes[2].key
+    assert list(tmp_path.glob("results*")) == []
+
+
+def test_a_row_whose_acknowledgement_was_lost_is_not_written_twice(tmp_path: Path) -> None:
+    config = make_config()
+    ledger = make_ledger(tmp_path, config)
+    create = ledger.storage.create_new_trial
+    lost: list[int] = []
+
+    def create_and_lose(*args: Any, **options: Any) -> int:
+        number = create(*args, **options)
+        if not lost:
+            lost.append(number)
+            raise ConnectionError("the answer did not come")
+        return number
+
+    def insist(call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except ConnectionError:
+            return call()
+
+    ledger.storage.create_new_trial = create_and_lose  # type: ignore[method-assign]
+    ledger.wait_out(insist)
+    run_to_end(ledger, config)
+    assert lost
+    assert len(ledger.trials("sim")) == planned_target(config)
+
+
+NARROW = SPACE | {"temperature": {"low": 1, "high": 10, "log": True}}
+
+
+def test_a_changed_range_begins_a_generation_seeded_with_the_trials_inside_it(tmp_path: Path) -> None:
+    before = make_config(confirm={"top_k": 0})
+    ledger = make_ledger(tmp_path, before)
+    run_to_end(ledger, before)
+    first = [trial for trial in ledger.trials("sim") if trial.study == "sim/n=20"]
+    inside = [t for t in first if t.recipe.hyperparameters.get("temperature", 1.0) <= 10]
+    assert 0 < len(inside) < len(first) == 12
+
+    after = make_config(confirm={"top_k": 0}, trials_per_count=20, search_space={"parameters": NARROW})
+    attempt = run_to_end(ledger, after)
+    trials = ledger.trials("sim")
+    second = [trial for trial in trials if trial.study == "sim/n=20/g2"]
+    assert attempt.is_complete and attempt.target == len(trials)
+    assert len(inside) + len(second) == 20
+    assert all(trial.recipe.hyperparameters.get("temperature", 1.0) <= 10 for trial in second)
+    assert [trial for trial in trials if trial.study == "sim/n=20"] == first
+    assert len({trial.key for trial in trials}) == len(trials)
+
+    again = run_to_end(ledger, after)
+    assert again.is_complete and len(ledger.trials("sim")) == len(trials)
+
+
+def test_a_generation_is_interrupted_and_ends_as_if_it_was_not(tmp_path: Path) -> None:
+    outlines = []
+    for name, kills in (("straight", 0), ("killed", 6)):
+        (tmp_path / name).mkdir()
+        before = make_config(pruner="median")
+        ledger = make_ledger(tmp_path / name, before)
+        run_to_end(ledger, before)
+        after = make_config(pruner="median", trials_per_count=16, search_space={"parameters": NARROW})
+        attempt = run_to_end(ledger, after, kills=kills)
+        assert attempt.is_complete
+        outlines.append(outline(ledger))
+    assert outlines[0] == outlines[1]
+
+
+def test_an_unfinished_trial_of_an_earlier_generation_is_brought_to_its_end(tmp_path: Path) -> None:
+    before = make_config(confirm={"top_k": 0}, controls=[])
+    ledger = make_ledger(tmp_path, before)
+    attempt = open_attempt(ledger, before, 1)
+    pack = attempt.next_pack()
+    assert pack is not None
+    after = make_config(confirm={"top_k": 0}, controls=[], search_space={"parameters": NARROW})
+    run_to_end(ledger, after)
+    trials = {trial.key: trial for trial in ledger.trials("sim")}
+    assert trials[pack.slots[0].key].state is TrialState.COMPLETE
+    assert all(trial.state is TrialState.COMPLETE for trial in trials.values())
