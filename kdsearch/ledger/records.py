@@ -130,4 +130,4 @@ class SweepRecord:
     created: datetime
     attempts: tuple[AttemptRecord, ...] = ()
     teacher: Mapping[str, Any] = field(default_factory=dict)
-    """The teacher's `hash`, `sample_count`, `val_accuracy`, `val_nll`, `parameter_count`, …"""
+    """The teacher's `hash`, `sample_count`, `val_accuracy`, …, and the last attempt's `fingerprint`."""

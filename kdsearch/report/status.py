@@ -23,6 +23,8 @@ from kdsearch.report.summary import failures
 from kdsearch.report.summary import states
 from kdsearch.report.summary import summarize_search
 
+SHOWN_ATTEMPTS = 8
+
 
 def status(
     sweep: SweepRecord,
@@ -35,6 +37,7 @@ def status(
     `mlflow` is what `kdsearch.tracking.verify` found; None where it was not asked. `now` ends a living attempt's time.
     """
     moment = now or datetime.now(UTC)
+    used = seconds_used(sweep, moment)
     return {
         "name": sweep.name,
         "uid": sweep.uid,
@@ -42,10 +45,12 @@ def status(
         "target": sweep.target,
         "trials": {state.value: count for state, count in states(records).items()},
         "failures": failures(records),
+        "interruptions": interruptions(records),
         "mlflow": dict(mlflow) if mlflow is not None else None,
         "best": [_best(summary) for summary in summarize_search(sweep, records)],
         "attempts": [_attempt(attempt) for attempt in sweep.attempts],
-        "seconds_used": round(seconds_used(sweep, moment), 1),
+        "seconds_used": round(used, 1),
+        "seconds_left": _seconds_left(sweep, records, used),
         "time_budget": sweep.config.get("time_budget"),
     }
 
@@ -55,20 +60,45 @@ def seconds_used(sweep: SweepRecord, now: datetime) -> float:
     return sum(max(0.0, ((attempt.ended or now) - attempt.started).total_seconds()) for attempt in sweep.attempts)
 
 
+def interruptions(records: Sequence[TrialRecord]) -> dict[str, int]:
+    """How often a trial lost its worker and went out again: it took the worker down, or node or driver were lost."""
+    counts = {
+        "crashed": sum(record.restarts for record in records),
+        "lost": sum(record.losses for record in records),
+        "continued": sum(max(0, len(record.attempts) - 1) for record in records),
+    }
+    return {why: count for why, count in counts.items() if count}
+
+
+def _seconds_left(sweep: SweepRecord, records: Sequence[TrialRecord], used: float) -> float | None:
+    """How long the rest takes at the pace so far, within the time budget; None before the first result."""
+    done = sum(record.state.is_finished for record in records)
+    if not done:
+        return None
+    left = max(0, sweep.target - done) * used / done
+    budget = sweep.config.get("time_budget")
+    return round(left if budget is None else min(left, max(0.0, float(budget) - used)), 1)
+
+
 def render_status(document: Mapping[str, Any]) -> RenderableType:
     """`status` for people."""
     done = sum(document["trials"][state] for state in ("COMPLETE", "PRUNED", "FAIL"))
     head = f"{document['name']}: {document['state']}, {done} of {document['target']} trials done"
+    time = f"{duration_text(document['seconds_used'])} used"
+    if document["state"] != "complete" and document["seconds_left"]:
+        time += f", about {duration_text(document['seconds_left'])} left"
     parts: list[RenderableType] = [
-        Text(f"{head}, {duration_text(document['seconds_used'])} used", style="bold"),
+        Text(f"{head}, {time}", style="bold"),
         Text("trials: " + _counts(document["trials"])),
     ]
     if document["failures"]:
         parts.append(Text("failed: " + _counts(document["failures"]), style="red"))
+    if document["interruptions"]:
+        parts.append(Text("sent out again: " + _counts(document["interruptions"])))
     if document["mlflow"] is not None:
         parts.append(_mlflow_line(document["mlflow"]))
     if document["attempts"]:
-        parts.append(Text("attempts: " + "; ".join(_attempt_words(attempt) for attempt in document["attempts"])))
+        parts.append(_attempt_table(document["attempts"]))
     parts.append(_best_table(document["best"]))
     return Group(*parts)
 
@@ -96,8 +126,26 @@ def _attempt(attempt: AttemptRecord) -> dict[str, Any]:
     }
 
 
-def _attempt_words(attempt: Mapping[str, Any]) -> str:
-    return f"{attempt['number']} {attempt['outcome'] or 'at work'} ({attempt['host']})"
+def _attempt_table(attempts: Sequence[Mapping[str, Any]]) -> Table:
+    """The last attempts, and how each ended; `--json` has all."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("attempt", justify="right")
+    for title in ("started (UTC)", "took", "on", "ended"):
+        table.add_column(title)
+    shown = attempts[-SHOWN_ATTEMPTS:]
+    if len(attempts) > len(shown):
+        table.add_row("…", f"{len(attempts) - len(shown)} earlier ones", "", "", "")
+    for attempt in shown:
+        started = datetime.fromisoformat(attempt["started"])
+        ended = datetime.fromisoformat(attempt["ended"]) if attempt["ended"] else None
+        table.add_row(
+            str(attempt["number"]),
+            f"{started:%Y-%m-%d %H:%M:%S}",
+            duration_text((ended - started).total_seconds()) if ended else "",
+            Text(f"{attempt['host']}, process {attempt['pid']}"),
+            Text(attempt["outcome"] or "at work"),
+        )
+    return table
 
 
 def _counts(counts: Mapping[str, int]) -> str:

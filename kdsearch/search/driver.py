@@ -42,6 +42,7 @@ from kdsearch.report import gain_over_labels
 from kdsearch.report import labels_baselines
 from kdsearch.search.attempt import Attempt
 from kdsearch.search.checkpoints import prune
+from kdsearch.search.fingerprint import changes
 from kdsearch.search.interrupt import Interrupts
 from kdsearch.search.interrupt import handle_interrupts
 from kdsearch.search.plan import planned_target
@@ -299,7 +300,7 @@ class _Driver:
         config = self._config
         board = start_board()
         self._screen.enter(Phase.TEACHER)
-        preparation = prepare(config)
+        preparation = prepare(config, board, self._fingerprint)
         pulse = _Pulse(
             self._attempt,
             self._tracker,
@@ -337,7 +338,14 @@ class _Driver:
         if pulse.error is not None:
             raise pulse.error
 
+    @property
+    def _fingerprint(self) -> dict[str, str]:
+        """Of the attempt before."""
+        return dict(self._sweep.teacher.get("fingerprint", {}))
+
     def _take_teacher(self, facts: dict[str, Any]) -> None:
+        for change in changes(self._fingerprint, facts["fingerprint"]):
+            self._progress.note(change)
         self._ledger.update_sweep(self._config.name, teacher=facts)
         self._screen.enter(Phase.SEARCHING)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
@@ -10,6 +11,9 @@ from kdsearch.config.schema import SweepConfig
 from kdsearch.data import Split
 from kdsearch.data import Splits
 from kdsearch.errors import KdsearchError
+from kdsearch.outage import Outage
+from kdsearch.search.board import BoardHandle
+from kdsearch.storage import Storage
 from kdsearch.teacher import Signals
 
 if TYPE_CHECKING:
@@ -89,8 +93,10 @@ class Preparation:
         return facts
 
 
-def prepare(config: SweepConfig) -> Preparation:
+def prepare(config: SweepConfig, board: BoardHandle, before: Mapping[str, str]) -> Preparation:
     """Begin to load and split the data, and to train the teacher or find it, on the cluster.
+
+    `before` is the fingerprint of the last attempt; other data are refused.
 
     On a machine's own cluster the task claims no CPU, so that the trials' workers start up meanwhile.
     """
@@ -99,18 +105,40 @@ def prepare(config: SweepConfig) -> Preparation:
     cpus = 0.0 if config.cluster.is_own else config.resources.cpus_per_trial
     task: Any = ray.remote(_prepare)
     options = {"num_returns": 3, "num_cpus": cpus, "num_gpus": config.resources.gpus_per_trial}
-    return Preparation(*task.options(**options).remote(config))
+    return Preparation(*task.options(**options).remote(_without_servers(config), board, before))
 
 
-def _prepare(config: SweepConfig) -> tuple[SearchData, TestData, dict[str, Any]]:
+def _without_servers(config: SweepConfig) -> SweepConfig:
+    """The config as it may travel: the addresses of ledger and MLflow hold passwords, and no worker needs them."""
+    return config.model_copy(update={"ledger": "", "mlflow": config.mlflow.model_copy(update={"tracking_uri": None})})
+
+
+def _prepare(
+    config: SweepConfig, board: BoardHandle, before: Mapping[str, str]
+) -> tuple[SearchData, TestData, dict[str, Any]]:
     from kdsearch.data import load_splits
-    from kdsearch.storage import open_storage
+    from kdsearch.search.fingerprint import check_same_data
+    from kdsearch.search.fingerprint import fingerprint
     from kdsearch.teacher import ensure_teacher
 
     splits = load_splits(config.dataset, config.seed)
     device = training_device(config.teacher.training.device, config.resources.gpus_per_trial)
-    teacher = ensure_teacher(config.teacher, splits, config.seed, open_storage(config.storage), device=device)
-    return SearchData(splits.without_test(), teacher.signals), TestData(splits.test("confirmation")), teacher.record()
+    marks = fingerprint(config, splits, device)
+    check_same_data(config, before, marks)
+    teacher = ensure_teacher(config.teacher, splits, config.seed, _patient_storage(config, board), device=device)
+    facts = {**teacher.record(), "fingerprint": marks}
+    return SearchData(splits.without_test(), teacher.signals), TestData(splits.test("confirmation")), facts
+
+
+def _patient_storage(config: SweepConfig, board: BoardHandle) -> Storage:
+    """A teacher may have taken hours: it is kept until the storage takes it. The driver warns, and ends the wait."""
+    from kdsearch.storage import PatientStorage
+    from kdsearch.storage import open_storage
+
+    def warn(message: str) -> None:
+        board.put_storage_error.remote(None if "is back" in message else message)
+
+    return PatientStorage(open_storage(config.storage), Outage("The storage", config.mlflow.patience, warn))
 
 
 def training_device(wanted: str, gpus: float) -> torch.device:
