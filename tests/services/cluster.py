@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 from typing import Self
 
-TRIAL_TITLE = "run_pack"
-"""What the title of a process that trains our trials holds."""
+TRAINING = "ray::ImplicitFunc.train"
+"""The title of a process that is training a trial of Ray Tune."""
+OF_RAY = ("ray::IDLE", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
 NODE = {"object_store_memory": 150_000_000}
 
 
@@ -58,11 +59,12 @@ class RayCluster:
 
     def trial_processes(self) -> list[int]:
         """The workers that are training a trial now."""
-        return [pid for pid, title in self._workers().items() if f"{TRIAL_TITLE}." in title]
+        return [pid for pid, title in self._workers().items() if title.startswith(TRAINING)]
 
-    def sweep_processes(self) -> list[int]:
-        """The workers that belong to some sweep: everything but idle ones."""
-        return [pid for pid, title in self._workers().items() if title.startswith("ray::") and "IDLE" not in title]
+    def sweep_processes(self) -> dict[int, str]:
+        """The workers that belong to some sweep, with their titles."""
+        workers = self._workers().items()
+        return {pid: title for pid, title in workers if title.startswith("ray::") and not title.startswith(OF_RAY)}
 
     def _workers(self) -> dict[int, str]:
         """Titles of the raylets' children, by process id."""
@@ -83,7 +85,7 @@ def _children(parents: set[int]) -> list[int]:
 
 def _title(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:
         return ""
 

@@ -141,12 +141,25 @@ class PostgresServer(Server):
 
     def create_database(self, name: str) -> str:
         """A fresh database; returns its URL."""
-        with self._connect() as connection:
+        with self.connect() as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://kdsearch:{self.password}@{HOST}:{self.port}/{database}"
+
+    def connect(self, database: str = "postgres") -> Any:
+        import psycopg
+
+        return psycopg.connect(
+            host=HOST,
+            port=self.port,
+            user="kdsearch",
+            password=self.password,
+            dbname=database,
+            autocommit=True,
+            connect_timeout=5,
+        )
 
     def dump(self, database: str) -> str:
         """The database as `pg_dump` writes it."""
@@ -181,7 +194,7 @@ class PostgresServer(Server):
         import psycopg
 
         try:
-            with self._connect():
+            with self.connect():
                 return True
         except psycopg.OperationalError:
             return False
@@ -194,19 +207,6 @@ class PostgresServer(Server):
     @property
     def _data(self) -> Path:
         return self.folder / "data"
-
-    def _connect(self) -> Any:
-        import psycopg
-
-        return psycopg.connect(
-            host=HOST,
-            port=self.port,
-            user="kdsearch",
-            password=self.password,
-            dbname="postgres",
-            autocommit=True,
-            connect_timeout=5,
-        )
 
 
 class S3Server(Server):
@@ -245,6 +245,11 @@ class S3Server(Server):
             aws_secret_access_key=self.secret,
             region_name="us-east-1",
         )
+
+    def keys(self, prefix: str) -> list[str]:
+        """The names of everything below a folder of the bucket."""
+        pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{prefix}/")
+        return [item["Key"] for page in pages for item in page.get("Contents", ())]
 
     def start(self) -> None:
         super().start()

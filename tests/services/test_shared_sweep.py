@@ -112,9 +112,7 @@ def pids(stack: Stack, driver: int) -> list[int]:
 
 def stored(stack: Stack, prefix: str) -> bytes:
     """Everything below a prefix of the bucket, and the names."""
-    client = stack.s3.client()
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=stack.s3.bucket, Prefix=f"{prefix}/")
-    keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
+    client, keys = stack.s3.client(), stack.s3.keys(prefix)
     bodies = (client.get_object(Bucket=stack.s3.bucket, Key=key)["Body"].read() for key in keys)
     return b"".join((*(key.encode() for key in keys), *bodies))
 
