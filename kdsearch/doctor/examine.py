@@ -1,0 +1,159 @@
+"""All checks, one finding each, in the order in which they are read."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from concurrent.futures import Future
+from functools import partial
+
+from kdsearch.config.schema import SweepConfig
+from kdsearch.doctor.finding import Finding
+from kdsearch.doctor.finding import Remark
+from kdsearch.doctor.finding import first_line
+from kdsearch.errors import Problem
+
+PATIENCE = 30
+"""Seconds after which a check is given up: a name server that hangs knows no connection timeout."""
+
+OWNERS = {
+    "storage": "storage",
+    "ledger": "ledger",
+    "mlflow": "mlflow",
+    "dataset": "data",
+    "student": "models",
+    "teacher.model": "models",
+    "teacher.training": "devices",
+    "training.device": "devices",
+    "resources.gpus_per_trial": "devices",
+    "resources.cpus_per_trial": "ray",
+}
+"""Which check tells what is wrong with a key, or with one below it; `config` tells of all others."""
+
+Look = Callable[[], Finding]
+
+
+def examine(config: SweepConfig) -> Iterator[Finding]:
+    """Look at everything that a sweep with `config` will need; each finding comes as soon as it is there.
+
+    Nothing that is made for that outlives it, and no Ray is started.
+    """
+    told = _problems(config)
+    _import_all()
+    from kdsearch.doctor.ledger import look_at_ledger
+    from kdsearch.doctor.storage import look_at_storage
+    from kdsearch.doctor.tracking import look_at_mlflow
+
+    # Servers that are down are waited for side by side.
+    ledger, mlflow, storage = (
+        _begin(check, look, config)
+        for check, look in {"ledger": look_at_ledger, "mlflow": look_at_mlflow, "storage": look_at_storage}.items()
+    )
+    counts = ", ".join(map(str, config.sample_counts))
+    config_finding = Finding.conclude("config", f"sweep {config.name}, sample counts {counts}")
+    looks: Iterable[tuple[str, Look]] = [("config", lambda: config_finding), ("ledger", ledger), ("mlflow", mlflow)]
+    yield from _findings(looks, told)
+    yield from _findings(_node_looks(config, storage), told)
+
+
+def _findings(looks: Iterable[tuple[str, Look]], told: Mapping[str, list[Remark]]) -> Iterator[Finding]:
+    for check, look in looks:
+        yield Finding.conclude(check, "", told[check]) if check in told else _guarded(check, look)
+
+
+def _node_looks(config: SweepConfig, storage: Look) -> list[tuple[str, Look]]:
+    """The checks of Ray and its nodes; without them, of this machine."""
+    from kdsearch.doctor import nodes
+    from kdsearch.doctor.probe import versions
+    from kdsearch.doctor.survey import Survey
+    from kdsearch.doctor.survey import Unreachable
+    from kdsearch.doctor.survey import survey_cluster
+    from kdsearch.doctor.survey import survey_machine
+
+    ray: Look
+    unasked: list[Remark] = []
+    try:
+        survey = survey_machine(config) if config.cluster.is_own else survey_cluster(config)
+        ray = partial(nodes.ray_finding, config, survey)
+    except Unreachable as error:
+        survey = Survey([])
+        advice = "start it, or correct cluster.address"
+        away = Remark.bad(f"no Ray cluster answers at {config.cluster.address}: {error}", advice)
+        ray = partial(Finding.conclude, "ray", "", [away])
+    if not any(node.report for node in survey.nodes):
+        survey = survey_machine(config)
+        unasked = [Remark.warn("on this machine alone, see ray")]
+    return [
+        ("ray", ray),
+        ("storage", lambda: nodes.storage_finding(storage(), survey).but(unasked)),
+        ("data", lambda: nodes.data_finding(config, survey).but(unasked)),
+        ("models", lambda: nodes.models_finding(config, survey).but(unasked)),
+        ("versions", lambda: nodes.versions_finding(survey, versions()).but(unasked)),
+        ("devices", lambda: nodes.devices_finding(config, survey).but(unasked)),
+        ("clocks", lambda: nodes.clocks_finding(survey).but(unasked)),
+        ("disk", lambda: nodes.disk_finding(config, survey).but(unasked)),
+    ]
+
+
+def _problems(config: SweepConfig) -> dict[str, list[Remark]]:
+    """What a sweep would refuse at its start, by check."""
+    from kdsearch.config.checks import check
+
+    told: dict[str, list[Remark]] = {}
+    # A user's data loader may print.
+    with contextlib.redirect_stdout(sys.stderr):
+        problems = check(config)
+    for problem in problems:
+        told.setdefault(_owner(problem), []).append(Remark.bad(str(problem)))
+    return told
+
+
+def _owner(problem: Problem) -> str:
+    owners = (name for key, name in OWNERS.items() if f"{problem.key}.".startswith(f"{key}."))
+    return next(owners, "config")
+
+
+def _import_all() -> None:
+    """In one thread: packages that several import at once can see each other half made."""
+    from kdsearch.tracking.environment import prepare_environment
+    from kdsearch.tracking.environment import silence_loggers
+
+    prepare_environment()
+    import boto3
+    import mlflow
+    import optuna
+    import sqlalchemy
+
+    silence_loggers()
+    assert boto3 and mlflow and optuna and sqlalchemy
+
+
+def _begin(check: str, look: Callable[[SweepConfig], Finding], config: SweepConfig) -> Look:
+    """Look in a thread, which a server that never answers cannot keep from ending; call the result for the finding."""
+    finding: Future[Finding] = Future()
+    threading.Thread(
+        target=lambda: finding.set_result(_guarded(check, partial(look, config))), name=check, daemon=True
+    ).start()
+
+    def result() -> Finding:
+        try:
+            return finding.result(PATIENCE)
+        except TimeoutError:
+            advice = "is its name server up, is there a way through the network?"
+            return Finding.conclude(check, "", [Remark.bad(f"no answer within {PATIENCE} s", advice)])
+
+    return result
+
+
+def _guarded(check: str, look: Look) -> Finding:
+    """A check that itself fails says so, and the others go on."""
+    try:
+        return look()
+    except Exception as error:
+        found = f"could not be looked at: {type(error).__name__}: {first_line(error)}"
+        return Finding.conclude(check, "", [Remark.bad(found)])

@@ -1,0 +1,170 @@
+"""What is looked at on a node. These functions run there, as Ray tasks, or in this process on the own machine.
+
+They raise nothing that can be said in a remark, and print nothing to stdout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version
+from pathlib import Path
+
+from kdsearch.config.schema import DatasetConfig
+from kdsearch.config.schema import SweepConfig
+from kdsearch.doctor.finding import Remark
+from kdsearch.doctor.finding import first_line
+from kdsearch.doctor.folder import free_bytes
+from kdsearch.doctor.folder import writing_remark
+from kdsearch.doctor.storage import node_remark
+from kdsearch.errors import Problem
+
+PACKAGES = ("kdsearch", "torch", "ray", "optuna", "numpy")
+MIRROR_SECONDS = 5
+READABLE = "every node needs the data: the same files in the same place, or a folder that all of them mount"
+IMPORTABLE = "install the module on every node, or start the sweep in a folder that they all have"
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """A node as it shows itself to a task that claims no resources."""
+
+    versions: dict[str, str]
+    temporary_folder: str
+    temporary_free: int
+    devices: tuple[str, ...]
+    """CUDA devices that torch sees and can compute on."""
+    device_remark: Remark | None
+    storage_remark: Remark | None
+    code_remark: Remark | None
+    """On the user's own models, where they cannot be imported."""
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What a node gets when it loads the data set."""
+
+    found: str = ""
+    fingerprint: str = ""
+    remark: Remark | None = None
+
+
+def look_around(config: SweepConfig, shown: str | None = None) -> NodeReport:
+    """`shown` is what `storage.shown_to_nodes` gave; without it the storage is not looked at."""
+    temporary = Path(tempfile.gettempdir())
+    with _stdout_to_stderr():
+        devices, device_remark = _devices()
+        return NodeReport(
+            versions=versions(),
+            temporary_folder=str(temporary),
+            temporary_free=free_bytes(temporary),
+            devices=devices,
+            device_remark=device_remark or writing_remark("TMPDIR", temporary),
+            storage_remark=node_remark(shown) if shown else None,
+            code_remark=_code_remark(config),
+        )
+
+
+def versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {package: _version(package) for package in PACKAGES}
+
+
+def load_data(config: DatasetConfig) -> DataReport:
+    """Load the data set as a sweep does, without downloading it."""
+    from kdsearch.data import describe
+    from kdsearch.data import load_arrays
+    from kdsearch.errors import InputError
+
+    try:
+        with _stdout_to_stderr():
+            info = describe(config)
+            counts = f"{info.pool_count} to train on, {info.validation_count} to validate, {info.test_count} to test"
+            found = f"{info.name}: {counts}, {info.class_count} classes"
+            if config.name == "fashion_mnist" and config.target is None and config.root is None:
+                if (remark := _download_remark()) is not None:
+                    return DataReport(found, remark=remark)
+            return DataReport(found, load_arrays(config).fingerprint())
+    except InputError as error:
+        is_import = any("cannot be imported" in problem.allowed for problem in error.problems)
+        return DataReport(remark=Remark.bad(str(error), IMPORTABLE if is_import else READABLE))
+    except Exception as error:  # whatever reading damaged files raises
+        return DataReport(
+            remark=Remark.bad(f"{config.name} cannot be read: {type(error).__name__}: {first_line(error)}")
+        )
+
+
+def clock() -> float:
+    """Seconds since the epoch, by this node's clock."""
+    return time.time()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _devices() -> tuple[tuple[str, ...], Remark | None]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return (), None
+    names: list[str] = []
+    for index in range(torch.cuda.device_count()):
+        name = torch.cuda.get_device_name(index)
+        try:
+            torch.ones(1, device=f"cuda:{index}").add(1).item()
+        except RuntimeError as error:
+            found = f"cuda:{index} ({name}) cannot be computed on: {first_line(error)}"
+            return tuple(names), Remark.bad(found, "free it, or install a torch that was built for it")
+        names.append(name)
+    return tuple(names), None
+
+
+def _code_remark(config: SweepConfig) -> Remark | None:
+    from kdsearch.errors import InputError
+    from kdsearch.imports import import_target
+
+    models = {"student._target_": config.student.target, "teacher.model._target_": config.teacher.model.target}
+    problems: list[Problem] = []
+    for key, target in models.items():
+        if target is not None:
+            try:
+                import_target(key, target)
+            except InputError as error:
+                problems += error.problems
+    return Remark.bad("; ".join(map(str, problems)), IMPORTABLE) if problems else None
+
+
+def _download_remark() -> Remark | None:
+    """A warning where Fashion-MNIST would be downloaded first; bad where that will not work."""
+    from urllib.request import Request
+    from urllib.request import urlopen
+
+    from kdsearch.data import fashion_mnist
+
+    if fashion_mnist._folder(None) is not None:
+        return None
+    from torchvision.datasets import FashionMNIST
+
+    mirror = FashionMNIST.mirrors[0]
+    try:
+        with urlopen(Request(mirror + FashionMNIST.resources[0][0], method="HEAD"), timeout=MIRROR_SECONDS):
+            return Remark.warn("not there yet", f"the sweep will download it (30 MB) from {mirror}")
+    except OSError as error:
+        advice = "install Debian's dataset-fashion-mnist, or set dataset.root to a folder that holds its files"
+        return Remark.bad(f"not there, and {mirror} does not answer ({first_line(error)})", advice)
+
+
+@contextlib.contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    """What the user's code prints is not the command's output."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
