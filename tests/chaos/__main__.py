@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shutil
 import sys
 import tempfile
 import time
@@ -38,6 +39,8 @@ def main() -> int:
                 chaos.run()
             finally:
                 print(chaos.tally.table(), flush=True)
+                if options.logs is not None:
+                    shutil.copytree(chaos.logs, options.logs, dirs_exist_ok=True)
             problems += chaos.problems
         if options.determinism:
             problems += determinism.problems(services, Path(folder), options.seed, options.determinism, say)
@@ -50,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     for event, count in FULL.items():
         parser.add_argument(f"--{event.name.lower()}", type=int, default=count, metavar="COUNT", help=event.value)
+    parser.add_argument("--logs", type=Path, metavar="FOLDER", help="where to copy the logs of all attempts")
     words = "kills of a sweep with one trial at a time that must change nothing; 0 leaves that out"
     parser.add_argument("--determinism", type=int, default=20, metavar="KILLS", help=words)
     return parser

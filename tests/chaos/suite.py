@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from tests.chaos.checks import OF_LOGS
 from tests.chaos.checks import problems
 from tests.chaos.events import Event
 from tests.chaos.events import Queue
@@ -63,6 +64,11 @@ class Chaos:
         self._random = random.Random(seed)
         self._queue = queue
         self._say = say
+
+    @property
+    def logs(self) -> Path:
+        """The folder that holds the logs of all attempts."""
+        return self._stack.temporary / OF_LOGS
 
     def run(self) -> None:
         sweeps = 0
@@ -181,7 +187,7 @@ class Driver:
             output, _ = process.communicate()
             self.is_done = process.returncode == 0
             if not self.is_done:
-                self.surprises.append(f"the driver ended with exit code {process.returncode}: {output[-1500:]}")
+                self.surprises.append(f"the driver ended with exit code {process.returncode}: {output[-4000:]}")
         if self._process is None and not self.is_done:
             self._process = self._workplace.start_sweep(*self._words)
             self.starts += 1

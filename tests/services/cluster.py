@@ -26,6 +26,7 @@ class RayCluster:
         self._environment = environment
         self._node_count = nodes
         self._others: list[Any] = []
+        self._addresses = (f"127.0.0.{number}" for number in range(2, 255))
         self._cluster: Any = None
 
     def __enter__(self) -> Self:
@@ -50,8 +51,9 @@ class RayCluster:
         return Path(self._cluster.head_node.get_session_dir_path())
 
     def add_node(self) -> None:
+        """Add a node at an address of its own, so that a driver on this machine connects to the head alone."""
         with _environment(self._environment):
-            self._others.append(self._cluster.add_node(**NODE, num_cpus=1))
+            self._others.append(self._cluster.add_node(**NODE, num_cpus=1, node_ip_address=next(self._addresses)))
 
     def remove_node(self) -> None:
         """Kill the node that was added last, with everything on it."""
