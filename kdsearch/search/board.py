@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+BOARD_LOST = "Ray lost the node that the driver is connected to"
+
 
 class Board:
     """A verdict is written before the report it answers returns to the worker, so the worker finds it at once."""

@@ -23,6 +23,8 @@ ENVIRONMENT = {
     "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
     # The ledger is the state; Tune's own snapshots would cost time that grows with the sweep, and are never read.
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+    # Else Tune sends a preempted trial out again by itself, beside us.
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",
 }
 
 

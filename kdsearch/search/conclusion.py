@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 TRACKER_SECONDS = 120.0
 """How long the end of a complete sweep waits for MLflow to take what is left."""
-INTERRUPTED_TRACKER_SECONDS = 5.0
+INTERRUPTED_TRACKER_SECONDS = 3.0
 """The same when the sweep was interrupted: what is not delivered is written by the next attempt."""
 
 
@@ -32,11 +31,14 @@ def conclude(
     config: SweepConfig,
     storage: Storage,
     tracker: Tracker | None,
+    folder: Path,
     *,
     failed: bool,
     console: Console,
 ) -> None:
     """Write report and parent run, print the leaderboard. `tracker` is None when MLflow was not opened.
+
+    `folder` is an empty one, for the report's files.
 
     Raises:
         AwayError: ledger or storage stayed away for longer than is waited.
@@ -44,12 +46,11 @@ def conclude(
     sweep = ledger.sweep(config.name)
     assert sweep is not None
     records = ledger.trials(config.name)
-    with tempfile.TemporaryDirectory(prefix="kdsearch-report-") as scratch:
-        write_report(sweep, records, Path(scratch))
-        for file in Path(scratch).iterdir():
-            storage.write(f"sweeps/{config.name}/report/{file.name}", file.read_bytes())
-        if tracker is not None:
-            _finish_tracking(tracker, sweep, records, Path(scratch), failed=failed, console=console)
+    write_report(sweep, records, folder)
+    for file in folder.iterdir():
+        storage.write(f"sweeps/{config.name}/report/{file.name}", file.read_bytes())
+    if tracker is not None:
+        _finish_tracking(tracker, sweep, records, folder, failed=failed, console=console)
     console.print(leaderboard(sweep, records))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import tempfile
 import time
@@ -34,6 +35,7 @@ from kdsearch.ledger import is_away
 from kdsearch.ledger import open_ledger
 from kdsearch.outage import AwayError
 from kdsearch.outage import Outage
+from kdsearch.outage import short
 from kdsearch.progress import Phase
 from kdsearch.progress import Progress
 from kdsearch.progress import Tally
@@ -41,6 +43,7 @@ from kdsearch.progress import make_progress
 from kdsearch.report import gain_over_labels
 from kdsearch.report import labels_baselines
 from kdsearch.search.attempt import Attempt
+from kdsearch.search.board import BOARD_LOST
 from kdsearch.search.checkpoints import prune
 from kdsearch.search.fingerprint import changes
 from kdsearch.search.interrupt import Interrupts
@@ -48,6 +51,8 @@ from kdsearch.search.interrupt import handle_interrupts
 from kdsearch.search.plan import planned_target
 from kdsearch.search.plan import targets_by_count
 from kdsearch.search.quiet import output_to_log
+from kdsearch.search.scratch import scratch
+from kdsearch.search.scratch import scratch_folder
 from kdsearch.search.spool import Spool
 from kdsearch.sqlite import sqlite_file
 from kdsearch.storage import PatientStorage
@@ -234,6 +239,7 @@ class _Driver:
         self._attempt.suspend_all()
         if self._attempt.is_complete:
             prune(self._storage, self._config.name, self._unfinished())
+            shutil.rmtree(scratch_folder(self._sweep.uid), ignore_errors=True)
         self._ledger.update_sweep(self._config.name, target=self._attempt.target, state=end.state)
 
     def _conclude(self, end: End) -> None:
@@ -247,7 +253,8 @@ class _Driver:
             else:
                 tracker.start()
         failed = end.exit_code is ExitCode.TOO_MANY_FAILURES
-        conclude(self._ledger, self._config, self._storage, tracker, failed=failed, console=self._console)
+        with scratch(self._sweep.uid, "report") as folder:
+            conclude(self._ledger, self._config, self._storage, tracker, folder, failed=failed, console=self._console)
 
     def _unfinished(self) -> set[str]:
         return {record.key for record in self._ledger.trials(self._config.name) if not record.state.is_finished}
@@ -287,7 +294,18 @@ class _Driver:
                 interrupts.note(signal.SIGTERM)
                 return
             interrupts.install()
+            self._train_on_cluster()
+
+    def _train_on_cluster(self) -> None:
+        from ray.exceptions import RayError
+        from ray.exceptions import RayTaskError
+
+        try:
             self._train()
+        except RayTaskError:
+            raise
+        except RayError as error:
+            self._attempt.stop(f"Ray failed: {short(str(error))}")
 
     def _train(self) -> None:
         """Teacher and trials, on the cluster that is there. Nothing of Ray's may outlive this function."""
@@ -333,7 +351,10 @@ class _Driver:
         # One more than there is room for, so that a worker that is done finds its next trial waiting.
         concurrent = slots(config) + 1 if limit == "auto" else limit
         if self._attempt.stop_reason is None:
-            run_tuner(self._attempt, context, config.resources, concurrent=concurrent, on_step=pulse)
+            with scratch(self._sweep.uid, "tune") as folder:
+                run_tuner(
+                    self._attempt, context, config.resources, concurrent=concurrent, scratch=folder, on_step=pulse
+                )
         self._pulse = None
         if pulse.error is not None:
             raise pulse.error
@@ -459,6 +480,14 @@ class _Pulse:
         self._is_stopping = False
 
     def __call__(self) -> None:
+        from ray.exceptions import RayActorError
+
+        try:
+            self._look()
+        except RayActorError:
+            self._attempt.stop(BOARD_LOST)
+
+    def _look(self) -> None:
         if not self._is_prepared and self._preparation.is_ready():
             self._take_teacher()
         self._hear_of_storage()

@@ -6,15 +6,17 @@ pack, in one of few long-lived worker processes (`reuse_actors`).
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
 from ray import tune
+from ray.exceptions import ActorUnavailableError
 from ray.exceptions import OutOfMemoryError
 from ray.exceptions import RayActorError
+from ray.exceptions import RayTaskError
 from ray.tune import Stopper
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.schedulers import TrialScheduler
@@ -22,6 +24,7 @@ from ray.tune.search import Searcher
 
 from kdsearch.config.schema import ResourcesConfig
 from kdsearch.search.attempt import Attempt
+from kdsearch.search.board import BOARD_LOST
 from kdsearch.search.pack import Judgement
 from kdsearch.search.pack import Pack
 from kdsearch.search.pack import decode_message
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 
     from kdsearch.search.board import BoardHandle
 
-STOP_GRACE = 10.0
+STOP_GRACE = 8.0
 """Seconds that running trials have to checkpoint themselves before their workers are ended."""
 
 
@@ -92,10 +95,13 @@ class LedgerScheduler(_Unpickled, FIFOScheduler):
         import ray
 
         prune = self._attempt.judge(judgement)
-        ray.get(self._board.put_verdict.remote(judgement.key, judgement.step, prune))
+        try:
+            ray.get(self._board.put_verdict.remote(judgement.key, judgement.step, prune))
+        except RayActorError:
+            self._attempt.stop(BOARD_LOST)
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
-        error = trial.get_pickled_error() or trial.get_error()
+        error = _error_of(trial)
         pack = self._packs.get(trial.trial_id)
         for slot in pack.slots if pack else ():
             self._attempt.lose(slot.key, describe(error), blame=not is_loss(error))
@@ -132,39 +138,58 @@ def run_tuner(
     resources: ResourcesConfig,
     *,
     concurrent: int,
+    scratch: Path,
     on_step: Callable[[], None] = lambda: None,
 ) -> None:
-    """Train until the attempt is finished. `on_step` is called several times a second."""
+    """Train until the attempt is finished. `on_step` is called several times a second; Tune writes into `scratch`."""
     packs: dict[str, Pack] = {}
     trainable = tune.with_resources(
         tune.with_parameters(run_pack, context=context),
         {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial},
     )
-    with tempfile.TemporaryDirectory(prefix="kdsearch-", ignore_cleanup_errors=True) as scratch:
-        tune.Tuner(
-            trainable,
-            tune_config=tune.TuneConfig(
-                search_alg=LedgerSearcher(attempt, packs),
-                scheduler=LedgerScheduler(attempt, packs, context.board),
-                num_samples=-1,
-                max_concurrent_trials=concurrent,
-                reuse_actors=True,
-                trial_name_creator=lambda trial: trial.trial_id,
-                trial_dirname_creator=lambda trial: trial.trial_id,
-            ),
-            run_config=tune.RunConfig(
-                name="attempt",
-                storage_path=scratch,
-                verbose=0,
-                stop=_Grace(attempt),
-                failure_config=tune.FailureConfig(max_failures=0),
-                callbacks=[_Pulse(on_step)],
-            ),
-        ).fit()
+    tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=LedgerSearcher(attempt, packs),
+            scheduler=LedgerScheduler(attempt, packs, context.board),
+            num_samples=-1,
+            max_concurrent_trials=concurrent,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: trial.trial_id,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name="attempt",
+            storage_path=str(scratch),
+            verbose=0,
+            stop=_Grace(attempt),
+            failure_config=tune.FailureConfig(max_failures=0),
+            callbacks=[_Pulse(on_step)],
+        ),
+    ).fit()
+
+
+def _error_of(trial: Trial) -> Exception | None:
+    """What ended the trial's worker. (Tune's own getters look where it has not been synced to yet.)"""
+    from ray import cloudpickle
+
+    try:
+        error: Exception = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+    except (OSError, TypeError):
+        return trial.get_error()
+    return error
 
 
 def is_loss(error: Exception | None) -> bool:
-    """Whether the worker was lost through no fault of its trial: its node died or was taken back."""
+    """Whether the worker was lost through no fault of its trial: its node died, was cut off or was taken back.
+
+    A worker that dies by itself is reported dead by its node; one whose node says nothing is only unavailable.
+    """
+    if isinstance(error, RayTaskError):
+        # The worker itself found the driver's side gone.
+        return isinstance(error.cause, RayActorError)
+    if isinstance(error, ActorUnavailableError):
+        return True
     if not isinstance(error, RayActorError):
         return False
     text = str(error)

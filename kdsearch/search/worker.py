@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 import traceback
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -26,6 +24,7 @@ from kdsearch.search.pack import Slot
 from kdsearch.search.pack import encode_message
 from kdsearch.search.pack import failed
 from kdsearch.search.prepare import training_device
+from kdsearch.search.scratch import scratch_folder
 from kdsearch.search.strategy import DECISION_STEPS
 from kdsearch.seeds import derive_seed
 from kdsearch.storage import LocalStorage
@@ -104,7 +103,7 @@ class SlotRun:
     def __init__(self, slot: Slot, attempt: int, context: WorkerContext) -> None:
         self._slot = slot
         self._context = context
-        spool = LocalStorage(Path(tempfile.gettempdir()) / f"kdsearch-spool-{context.uid}")
+        spool = LocalStorage(scratch_folder(context.uid) / "spool")
         self._checkpoints = CheckpointStore(open_storage(context.storage), spool, context.sweep, attempt)
         self._next_checkpoint = time.monotonic() + context.checkpoint_seconds
         self._stopping = _StopPoll(context.board)
@@ -112,10 +111,15 @@ class SlotRun:
 
     def run(self) -> Outcome:
         """Train, and say how it ended. What the trial's own code raises is its failure, not the worker's."""
+        from ray.exceptions import RayActorError
+
         from kdsearch.distiller import NonFiniteLossError
 
         try:
             outcome = self._train()
+        except RayActorError:
+            # The driver's side is gone: nothing is wrong with the trial.
+            raise
         except NonFiniteLossError as error:
             outcome = self._outcome(failed(Reason.NON_FINITE, str(error)))
         except StorageError as error:

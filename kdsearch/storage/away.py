@@ -42,6 +42,7 @@ def is_storage_away(error: BaseException) -> bool:
 def _is_s3_away(error: BaseException) -> bool:
     from boto3.exceptions import S3UploadFailedError
     from botocore.exceptions import ClientError
+    from botocore.exceptions import ConnectionError
     from botocore.exceptions import HTTPClientError
 
     if isinstance(error, S3UploadFailedError):
@@ -50,4 +51,4 @@ def _is_s3_away(error: BaseException) -> bool:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or error.response.get("Error", {}).get("Code") in _PASSING_CODES
-    return isinstance(error, HTTPClientError)
+    return isinstance(error, HTTPClientError | ConnectionError)
