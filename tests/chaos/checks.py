@@ -121,10 +121,13 @@ def _storage_problems(stack: Stack, workplace: Workplace, name: str) -> Iterator
 
 
 def _temporary_problems(temporary: Path) -> Iterator[str]:
-    for path in temporary.rglob("*"):
-        place = path.relative_to(temporary)
-        if path.is_file() and place.parts[0] != OF_RAY and not (place.parts[0] == OF_LOGS and path.suffix == ".log"):
-            yield f"left in the temporary folder: {place}"
+    places = [file.relative_to(temporary) for file in temporary.rglob("*") if file.is_file()]
+    left = Counter(
+        place.parts[0]
+        for place in places
+        if place.parts[0] != OF_RAY and not (place.parts[0] == OF_LOGS and place.suffix == ".log")
+    )
+    yield from (f"left in the temporary folder: {count} files in {name}" for name, count in sorted(left.items()))
 
 
 def _process_problems(stack: Stack) -> Iterator[str]:

@@ -32,7 +32,7 @@ WORDS = (
     f"trials_per_count={SEARCHED}",
     f"confirm.seeds={SEEDS}",
     f"training.evaluations={EVALUATIONS}",
-    "training.steps=3000",
+    "training.steps=2000",
     "max_restarts=1000",
 )
 """Of a sweep whose trials take seconds. Killed workers are to blame in kdsearch's eyes, so it must be patient."""
@@ -43,8 +43,8 @@ PATIENCE = 240.0
 POLL = 0.25
 S3_SECONDS = 20.0
 POSTGRES_SECONDS = (2.0, 5.0, 30.0)
-DRIVER_SECONDS = 5.0
-SHARE_OF_EARLY_EVENTS = 0.35
+DRIVER_SECONDS = 4.0
+SHARE_OF_EARLY_EVENTS = 0.4
 SHARE_OF_KILLS_IN_OUTAGES = 0.3
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from tests.services.cluster import RayCluster
 from tests.services.servers import MlflowServer
 from tests.services.servers import PostgresServer
 from tests.services.servers import S3Server
+
+NODES = 2
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,13 @@ def environment(s3: S3Server, temporary: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def stack(
-    postgres: PostgresServer, s3: S3Server, mlflow: MlflowServer, temporary: Path, nodes: int = 2
-) -> Iterator[Stack]:
-    """The servers, and a cluster of `nodes` nodes that can use them."""
-    with RayCluster(nodes, environment(s3, temporary)) as cluster:
-        yield Stack(postgres, s3, mlflow, cluster, temporary)
+def new_stack() -> Iterator[Stack]:
+    """All of it, started for the block."""
+    with contextlib.ExitStack() as services:
+        # A short path: Ray's sockets lie in it.
+        temporary = services.enter_context(tempfile.TemporaryDirectory(prefix="kds-", ignore_cleanup_errors=True))
+        postgres = services.enter_context(PostgresServer())
+        s3 = services.enter_context(S3Server())
+        mlflow = services.enter_context(MlflowServer(postgres.create_database("mlflow")))
+        cluster = services.enter_context(RayCluster(NODES, environment(s3, Path(temporary))))
+        yield Stack(postgres, s3, mlflow, cluster, Path(temporary))
