@@ -253,6 +253,8 @@ class _Driver:
             else:
                 tracker.start()
         failed = end.exit_code is ExitCode.TOO_MANY_FAILURES
+        if end.state is not SweepState.COMPLETE:
+            self._console.print(f"{end.state.value}: {end.outcome}", markup=False)
         with scratch(self._sweep.uid, "report") as folder:
             conclude(self._ledger, self._config, self._storage, tracker, folder, failed=failed, console=self._console)
 
