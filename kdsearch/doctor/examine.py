@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from functools import partial
+from typing import TypeVar
 
 from kdsearch.config.schema import SweepConfig
 from kdsearch.doctor.finding import Finding
@@ -35,6 +37,7 @@ OWNERS = {
 }
 """Which check tells what is wrong with a key, or with one below it; `config` tells of all others."""
 
+T = TypeVar("T")
 Look = Callable[[], Finding]
 
 
@@ -44,21 +47,22 @@ def examine(config: SweepConfig) -> Iterator[Finding]:
     Nothing that is made for that outlives it, and no Ray is started.
     """
     told = _problems(config)
-    _import_all()
+    _import_all(config)
     from kdsearch.doctor.ledger import look_at_ledger
     from kdsearch.doctor.storage import look_at_storage
+    from kdsearch.doctor.survey import knock
     from kdsearch.doctor.tracking import look_at_mlflow
 
     # Servers that are down are waited for side by side.
-    ledger, mlflow, storage = (
-        _begin(check, look, config)
-        for check, look in {"ledger": look_at_ledger, "mlflow": look_at_mlflow, "storage": look_at_storage}.items()
-    )
+    ledger = partial(_result, "ledger", _begin(partial(look_at_ledger, config)))
+    mlflow = partial(_result, "mlflow", _begin(partial(look_at_mlflow, config)))
+    storage = partial(_result, "storage", _begin(partial(look_at_storage, config)))
+    knocking = None if config.cluster.is_own else _begin(partial(knock, str(config.cluster.address)))
     counts = ", ".join(map(str, config.sample_counts))
     config_finding = Finding.conclude("config", f"sweep {config.name}, sample counts {counts}")
     looks: Iterable[tuple[str, Look]] = [("config", lambda: config_finding), ("ledger", ledger), ("mlflow", mlflow)]
     yield from _findings(looks, told)
-    yield from _findings(_node_looks(config, storage), told)
+    yield from _findings(_node_looks(config, storage, knocking), told)
 
 
 def _findings(looks: Iterable[tuple[str, Look]], told: Mapping[str, list[Remark]]) -> Iterator[Finding]:
@@ -66,8 +70,8 @@ def _findings(looks: Iterable[tuple[str, Look]], told: Mapping[str, list[Remark]
         yield Finding.conclude(check, "", told[check]) if check in told else _guarded(check, look)
 
 
-def _node_looks(config: SweepConfig, storage: Look) -> list[tuple[str, Look]]:
-    """The checks of Ray and its nodes; without them, of this machine."""
+def _node_looks(config: SweepConfig, storage: Look, knocking: Future[None] | None) -> list[tuple[str, Look]]:
+    """The checks of Ray and its nodes, once it has answered; without them, of this machine."""
     from kdsearch.doctor import nodes
     from kdsearch.doctor.probe import versions
     from kdsearch.doctor.survey import Survey
@@ -78,12 +82,16 @@ def _node_looks(config: SweepConfig, storage: Look) -> list[tuple[str, Look]]:
     ray: Look
     unasked: list[Remark] = []
     try:
-        survey = survey_machine(config) if config.cluster.is_own else survey_cluster(config)
+        if knocking is None:
+            survey = survey_machine(config)
+        else:
+            knocking.result(PATIENCE)
+            survey = survey_cluster(config)
         ray = partial(nodes.ray_finding, config, survey)
-    except Unreachable as error:
+    except (Unreachable, FutureTimeout) as error:
         survey = Survey([])
         advice = "start it, or correct cluster.address"
-        away = Remark.bad(f"no Ray cluster answers at {config.cluster.address}: {error}", advice)
+        away = Remark.bad(f"no Ray cluster answers at {config.cluster.address}: {first_line(error)}", advice)
         ray = partial(Finding.conclude, "ray", "", [away])
     if not any(node.report for node in survey.nodes):
         survey = survey_machine(config)
@@ -118,7 +126,7 @@ def _owner(problem: Problem) -> str:
     return next(owners, "config")
 
 
-def _import_all() -> None:
+def _import_all(config: SweepConfig) -> None:
     """In one thread: packages that several import at once can see each other half made."""
     from kdsearch.tracking.environment import prepare_environment
     from kdsearch.tracking.environment import silence_loggers
@@ -131,23 +139,32 @@ def _import_all() -> None:
 
     silence_loggers()
     assert boto3 and mlflow and optuna and sqlalchemy
+    if not config.cluster.is_own:
+        import ray
+
+        assert ray
 
 
-def _begin(check: str, look: Callable[[SweepConfig], Finding], config: SweepConfig) -> Look:
-    """Look in a thread, which a server that never answers cannot keep from ending; call the result for the finding."""
-    finding: Future[Finding] = Future()
-    threading.Thread(
-        target=lambda: finding.set_result(_guarded(check, partial(look, config))), name=check, daemon=True
-    ).start()
+def _begin(call: Callable[[], T]) -> Future[T]:
+    """Call it in a thread, which a server that never answers cannot keep this process from ending."""
+    future: Future[T] = Future()
 
-    def result() -> Finding:
+    def run() -> None:
         try:
-            return finding.result(PATIENCE)
-        except TimeoutError:
-            advice = "is its name server up, is there a way through the network?"
-            return Finding.conclude(check, "", [Remark.bad(f"no answer within {PATIENCE} s", advice)])
+            future.set_result(call())
+        except Exception as error:
+            future.set_exception(error)
 
-    return result
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
+def _result(check: str, future: Future[Finding]) -> Finding:
+    try:
+        return future.result(PATIENCE)
+    except FutureTimeout:
+        advice = "is its name server up, is there a way through the network?"
+        return Finding.conclude(check, "", [Remark.bad(f"no answer within {PATIENCE} s", advice)])
 
 
 def _guarded(check: str, look: Look) -> Finding:

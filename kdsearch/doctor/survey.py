@@ -27,6 +27,8 @@ from kdsearch.doctor.storage import shown_to_nodes
 from kdsearch.errors import KdsearchError
 
 CONNECT_SECONDS = 5
+EMPTY_SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""A frame of HTTP/2: length (3 bytes), type (1: settings are 4), flags (1), stream (4)."""
 REPORT_SECONDS = 90
 """A node may have to start a Python process and import torch from a slow disk first."""
 DATA_SECONDS = 300
@@ -79,7 +81,7 @@ def survey_machine(config: SweepConfig) -> Survey:
 
 
 def survey_cluster(config: SweepConfig) -> Survey:
-    """Every node of the cluster that is alive.
+    """Every node that is alive, of a cluster that answers a `knock`.
 
     Raises:
         Unreachable: the cluster cannot be joined.
@@ -112,9 +114,6 @@ def _joined(config: SweepConfig) -> Iterator[Any]:
     """Connected to the cluster, in the way of a sweep."""
     from kdsearch.search.cluster import ray_cluster
 
-    # Read when Ray is imported: tries, a second apart, to talk to something that listens and is not Ray.
-    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", str(CONNECT_SECONDS))
-    _knock(str(config.cluster.address))
     with contextlib.ExitStack() as stack:
         try:
             with _silent():
@@ -140,8 +139,12 @@ def _silent() -> Iterator[None]:
         os.close(terminal)
 
 
-def _knock(address: str) -> None:
-    """Raise at once where nobody listens: Ray tries for half a minute."""
+def knock(address: str) -> None:
+    """Does a Ray cluster listen there? Ray itself would try for half a minute, and for minutes where a server hangs.
+
+    Raises:
+        Unreachable: it does not.
+    """
     from ray._private.services import canonicalize_bootstrap_address
 
     try:
@@ -149,9 +152,23 @@ def _knock(address: str) -> None:
         if place is None:
             raise Unreachable("no Ray cluster is up on this machine")
         host, _, port = place.rpartition(":")
-        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS) as connection:
+            if os.environ.get("RAY_USE_TLS", "0") != "1":
+                _shake_hands(connection)
+    except TimeoutError as error:
+        raise Unreachable(f"no answer within {CONNECT_SECONDS} s") from error
     except (OSError, ValueError) as error:
         raise Unreachable(getattr(error, "strerror", None) or first_line(error)) from error
+
+
+def _shake_hands(connection: socket.socket) -> None:
+    """Ray's servers speak gRPC, so HTTP/2: both sides begin with their settings."""
+    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + EMPTY_SETTINGS)
+    answer = b""
+    while len(answer) < len(EMPTY_SETTINGS) and (part := connection.recv(len(EMPTY_SETTINGS) - len(answer))):
+        answer += part
+    if answer[3:4] != EMPTY_SETTINGS[3:4]:
+        raise Unreachable("what listens there is not Ray")
 
 
 def _begin(ids: Mapping[str, str], function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:

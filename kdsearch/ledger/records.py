@@ -131,3 +131,11 @@ class SweepRecord:
     attempts: tuple[AttemptRecord, ...] = ()
     teacher: Mapping[str, Any] = field(default_factory=dict)
     """The teacher's `hash`, `sample_count`, `val_accuracy`, …, and the last attempt's `fingerprint`."""
+
+    def seconds_used(self, now: datetime | None = None) -> float:
+        """The time of all attempts together. A living one counts up to `now`, and not at all without it.
+
+        One whose clock was set back meanwhile counts as no time rather than as less than none.
+        """
+        spans = [((attempt.ended or now), attempt.started) for attempt in self.attempts]
+        return sum(max(0.0, (ended - started).total_seconds()) for ended, started in spans if ended is not None)

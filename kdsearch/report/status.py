@@ -37,7 +37,7 @@ def status(
     `mlflow` is what `kdsearch.tracking.verify` found; None where it was not asked. `now` ends a living attempt's time.
     """
     moment = now or datetime.now(UTC)
-    used = seconds_used(sweep, moment)
+    used = sweep.seconds_used(moment)
     return {
         "name": sweep.name,
         "uid": sweep.uid,
@@ -46,6 +46,7 @@ def status(
         "trials": {state.value: count for state, count in states(records).items()},
         "failures": failures(records),
         "interruptions": interruptions(records),
+        "errors": _errors(records),
         "mlflow": dict(mlflow) if mlflow is not None else None,
         "best": [_best(summary) for summary in summarize_search(sweep, records)],
         "attempts": [_attempt(attempt) for attempt in sweep.attempts],
@@ -53,11 +54,6 @@ def status(
         "seconds_left": _seconds_left(sweep, records, used),
         "time_budget": sweep.config.get("time_budget"),
     }
-
-
-def seconds_used(sweep: SweepRecord, now: datetime) -> float:
-    """The time of all attempts together; a living one counts up to `now`."""
-    return sum(max(0.0, ((attempt.ended or now) - attempt.started).total_seconds()) for attempt in sweep.attempts)
 
 
 def interruptions(records: Sequence[TrialRecord]) -> dict[str, int]:
@@ -68,6 +64,17 @@ def interruptions(records: Sequence[TrialRecord]) -> dict[str, int]:
         "continued": sum(max(0, len(record.attempts) - 1) for record in records),
     }
     return {why: count for why, count in counts.items() if count}
+
+
+def _errors(records: Sequence[TrialRecord]) -> list[dict[str, str]]:
+    """One failed trial of each reason, and the last line of its error."""
+    found: dict[str, dict[str, str]] = {}
+    for record in records:
+        if record.reason is not None:
+            lines = (record.error or "").strip().splitlines()
+            example = {"reason": record.reason.value, "trial": record.key, "error": lines[-1] if lines else ""}
+            found.setdefault(record.reason.value, example)
+    return list(found.values())
 
 
 def _seconds_left(sweep: SweepRecord, records: Sequence[TrialRecord], used: float) -> float | None:
@@ -93,6 +100,7 @@ def render_status(document: Mapping[str, Any]) -> RenderableType:
     ]
     if document["failures"]:
         parts.append(Text("failed: " + _counts(document["failures"]), style="red"))
+        parts += [Text(f"  {e['reason']}, such as {e['trial']}: {e['error']}"[:200]) for e in document["errors"]]
     if document["interruptions"]:
         parts.append(Text("sent out again: " + _counts(document["interruptions"])))
     if document["mlflow"] is not None:

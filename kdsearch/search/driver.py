@@ -162,7 +162,7 @@ class _Driver:
         observers = (_TrackerObserver(self._tracker, self._gains), self._screen)
         spool = Spool(_local_folder(config, sweep) / f"results-{sweep.uid}.jsonl")
         self._attempt = Attempt(ledger, config, lease.number, spool, observers)
-        self._seconds_used = seconds_used(sweep)
+        self._seconds_used = sweep.seconds_used()
         self._is_tracking = False
         self._pulse: _Pulse | None = None
         self._ledger_outage = self._outage(f"The ledger at {mask_url(config.ledger)}", describe=cause_of)
@@ -530,11 +530,6 @@ class _Pulse:
         except Exception as error:
             self.error = error
             self._attempt.stop("no data or no teacher")
-
-
-def seconds_used(sweep: SweepRecord) -> float:
-    """How long the finished attempts of a sweep took, together."""
-    return sum((a.ended - a.started).total_seconds() for a in sweep.attempts if a.ended is not None)
 
 
 def _artifact_location(config: SweepConfig) -> str | None:

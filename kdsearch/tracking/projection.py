@@ -84,13 +84,14 @@ def project(
     metrics = [point for evaluation in series for point in _epoch_points(evaluation)] if finished else []
     if record.state is TrialState.COMPLETE:
         metrics += _final_points(record, extra_metrics or {})
-    start = _milliseconds(record.started or sweep.created)
+    start_time = record.started or sweep.created
+    start = _milliseconds(start_time)
     return Projection(
         trial=record.key,
         name=f"n={record.sample_count} {record.label}",
         status=TRIAL_STATUS[record.state],
         start=start,
-        end=_milliseconds(record.ended) if finished and record.ended else (start if finished else None),
+        end=max(start, _milliseconds(record.ended or start_time)) if finished else None,
         tags=_tags(record, sweep, sample_counts),
         final_tags=_final_tags(record) if finished else {},
         params=_params(record),

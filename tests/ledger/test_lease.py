@@ -12,12 +12,13 @@ from sqlalchemy import update
 
 from kdsearch.errors import DriverAtWorkError
 from kdsearch.ledger import Lease
+from kdsearch.ledger import LeaseLostError
 from kdsearch.ledger import Ledger
 from kdsearch.ledger import SweepState
 from kdsearch.ledger import lease as lease_module
 from kdsearch.ledger import open_ledger
 from kdsearch.ledger import tables
-from kdsearch.search.driver import seconds_used
+from kdsearch.outage import Outage
 
 
 @pytest.fixture
@@ -80,7 +81,17 @@ def test_a_dead_drivers_time_ends_when_it_was_last_alive(tmp_path: Path, ledger:
         connection.execute(update(tables.attempt).values(started=started, alive=alive))
     Lease.acquire(ledger, "digits")
     sweep = ledger.sweep("digits")
-    assert sweep is not None and seconds_used(sweep) == 600
+    assert sweep is not None and sweep.seconds_used() == 600
+
+
+def test_a_clock_that_was_set_back_takes_no_time_away(ledger: Ledger) -> None:
+    for number, (started, ended) in enumerate([(10, 4), (5, 8)], start=1):
+        Lease.acquire(ledger, "digits").release(SweepState.INTERRUPTED, "interrupted by SIGINT")
+        times = {"started": datetime(2026, 1, 2, started), "ended": datetime(2026, 1, 2, ended)}
+        with ledger.engine.begin() as connection:
+            connection.execute(update(tables.attempt).where(tables.attempt.c.number == number).values(**times))
+    sweep = ledger.sweep("digits")
+    assert sweep is not None and sweep.seconds_used() == 3 * 3600
 
 
 def test_the_heartbeat_says_when_the_driver_was_alive(ledger: Ledger) -> None:
@@ -143,6 +154,41 @@ def test_a_lost_lease_is_noticed(ledger: Ledger, monkeypatch: pytest.MonkeyPatch
         connection.execute(update(tables.sweep).values(holder=99))
     assert noticed.wait(30)
     assert lost == ["another driver took the sweep over"]
+
+
+def test_a_doubtful_lease_is_made_sure_of_before_a_write(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = Lease.acquire(ledger, "digits")
+    lease.confirm()
+    monkeypatch.setattr(lease_module, "DOUBTFUL_AFTER", 0.0)
+    lease.confirm()
+    with ledger.engine.begin() as connection:
+        connection.execute(update(tables.sweep).values(holder=99))
+    for _ in range(2):
+        with pytest.raises(LeaseLostError, match="another driver took the sweep over"):
+            lease.confirm()
+    assert lease.is_lost and lease.is_doubtful
+
+
+def test_a_ledger_that_is_away_does_not_end_the_lease(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "HEARTBEAT_EVERY", 0.05)
+    warnings: list[str] = []
+    outage = Outage("The ledger", 600, warnings.append)
+    lease = Lease.acquire(ledger, "digits")
+    advance = lease._advance
+
+    def fail() -> bool:
+        raise ConnectionError("refused")
+
+    lease._advance = fail  # type: ignore[method-assign]
+    lease.keep(lambda why: None, lambda: None, outage)
+    while not warnings:
+        threading.Event().wait(0.02)
+    lease._advance = advance  # type: ignore[method-assign]
+    while len(warnings) < 2:
+        threading.Event().wait(0.02)
+    assert "does not answer" in warnings[0] and "is back" in warnings[1]
+    assert not lease.is_lost
+    lease.release(SweepState.COMPLETE, "complete")
 
 
 def test_a_stop_request_reaches_the_driver(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

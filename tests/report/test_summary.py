@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from dataclasses import replace
@@ -150,6 +151,21 @@ def test_status_document() -> None:
     assert best["gain"] == pytest.approx(0.15)
     text = shown(render_status(found))
     assert "1 non_finite" in text and "1:30 used" in text and "one to one with the ledger" in text
+
+
+def test_status_tells_what_went_out_again_why_trials_failed_and_how_long_it_takes() -> None:
+    crashed = make_record(0, restarts=2, attempts=(1, 2))
+    failed = make_record(1, state=TrialState.FAIL, reason=Reason.USER_CODE, error="Traceback …\nValueError: no")
+    sweep = make_sweep(state=SweepState.INTERRUPTED, target=6)
+    document = status(sweep, [crashed, failed, make_record(2, losses=1)])
+    assert document["interruptions"] == {"crashed": 2, "lost": 1, "continued": 1}
+    assert document["errors"] == [{"reason": "user_code", "trial": failed.key, "error": "ValueError: no"}]
+    assert (document["seconds_used"], document["seconds_left"]) == (120.0, 120.0)
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(render_status(document))
+    text = console.export_text()
+    for words in ("2:00 used, about 2:00 left", "2 crashed, 1 lost, 1 continued", "ValueError: no", "process 4242"):
+        assert words in text
 
 
 def test_status_needs_no_heavy_import() -> None:
