@@ -48,6 +48,10 @@ SHARE_OF_EARLY_EVENTS = 0.4
 SHARE_OF_KILLS_IN_OUTAGES = 0.3
 
 
+REFUSED = "can't be opened: connection failed"
+"""What a command says that is started while PostgreSQL is away. It has not begun anything."""
+
+
 class StuckError(AssertionError):
     """A sweep did not go on."""
 
@@ -186,7 +190,7 @@ class Driver:
             self._process = None
             output, _ = process.communicate()
             self.is_done = process.returncode == 0
-            if not self.is_done:
+            if not self.is_done and REFUSED not in output:
                 self.surprises.append(f"the driver ended with exit code {process.returncode}: {output[-4000:]}")
         if self._process is None and not self.is_done:
             self._process = self._workplace.start_sweep(*self._words)
