@@ -207,6 +207,11 @@ class _Driver:
         except AwayError as error:
             self._console.print(f"{error}. No result is lost: the same command goes on.")
             end = replace(end, exit_code=end.exit_code or ExitCode.TOO_MANY_FAILURES)
+        except KeyboardInterrupt:
+            end = End(SweepState.INTERRUPTED, "interrupted by SIGINT, twice", ExitCode.INTERRUPTED)
+            with contextlib.suppress(AwayError):
+                self._settle(end)
+            raise
         except BaseException as error:
             end = End(SweepState.INTERRUPTED, f"error: {type(error).__name__}: {error}"[:1000], end.exit_code)
             with contextlib.suppress(AwayError):
