@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -75,29 +76,29 @@ def _node_looks(config: SweepConfig, storage: Look, knocking: Future[None] | Non
     from kdsearch.doctor import nodes
     from kdsearch.doctor.probe import versions
     from kdsearch.doctor.survey import Survey
-    from kdsearch.doctor.survey import Unreachable
     from kdsearch.doctor.survey import survey_cluster
     from kdsearch.doctor.survey import survey_machine
 
-    ray: Look
     unasked: list[Remark] = []
-    try:
-        if knocking is None:
-            survey = survey_machine(config)
-        else:
+    survey = Survey([])
+    if knocking is None:
+        survey = survey_machine(config)
+        found = nodes.ray_finding(config, survey)
+    else:
+        try:
             knocking.result(PATIENCE)
             survey = survey_cluster(config)
-        ray = partial(nodes.ray_finding, config, survey)
-    except (Unreachable, FutureTimeout) as error:
-        survey = Survey([])
-        advice = "start it, or correct cluster.address"
-        away = Remark.bad(f"no Ray cluster answers at {config.cluster.address}: {first_line(error)}", advice)
-        ray = partial(Finding.conclude, "ray", "", [away])
-    if not any(node.report for node in survey.nodes):
-        survey = survey_machine(config)
-        unasked = [Remark.warn("on this machine alone, see ray")]
+        except Exception as error:  # Ray may also die while it is asked, in many ways
+            advice = "start it, or correct cluster.address"
+            away = Remark.bad(f"no Ray cluster answers at {config.cluster.address}: {first_line(error)}", advice)
+            found = Finding.conclude("ray", "", [away])
+        else:
+            found = nodes.ray_finding(config, survey)
+        if not any(node.report for node in survey.nodes):
+            survey = survey_machine(config)
+            unasked = [Remark.warn("on this machine alone, see ray")]
     return [
-        ("ray", ray),
+        ("ray", lambda: found),
         ("storage", lambda: nodes.storage_finding(storage(), survey).but(unasked)),
         ("data", lambda: nodes.data_finding(config, survey).but(unasked)),
         ("models", lambda: nodes.models_finding(config, survey).but(unasked)),
@@ -140,6 +141,8 @@ def _import_all(config: SweepConfig) -> None:
     silence_loggers()
     assert boto3 and mlflow and optuna and sqlalchemy
     if not config.cluster.is_own:
+        # Tries, a second apart, to talk to something that is not Ray after all; read when Ray is imported.
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "5")
         import ray
 
         assert ray

@@ -75,7 +75,8 @@ def survey_machine(config: SweepConfig) -> Survey:
     from kdsearch.config.check_machine import available_cpus
     from kdsearch.config.check_machine import visible_gpus
 
-    report, data = look_around(config), load_data(config.dataset)
+    data = load_data(config.dataset)
+    report = look_around(config)
     node = Node("this machine", available_cpus(), visible_gpus(), report, data)
     return Survey([node], {"CPU": node.cpus, "GPU": node.gpus}, is_own=True)
 

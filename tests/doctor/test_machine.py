@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import sqlite3
@@ -164,22 +165,29 @@ def test_nobody_listens(examined: Examine) -> None:
 
 
 def test_servers_that_never_answer(examined: Examine) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as ledger, socket.create_server(("127.0.0.1", 0)) as mlflow:
+    with contextlib.ExitStack() as stack:
+        # On all interfaces: Ray takes a loopback address for the machine's own.
+        servers = [stack.enter_context(socket.create_server(("", 0))) for _ in range(3)]
+        ledger, mlflow, ray = (server.getsockname()[1] for server in servers)
         findings = examined(
-            f"ledger=postgresql://me:hunter2@127.0.0.1:{ledger.getsockname()[1]}/x",
-            f"mlflow.tracking_uri=http://me:hunter2@127.0.0.1:{mlflow.getsockname()[1]}",
+            f"ledger=postgresql://me:hunter2@127.0.0.1:{ledger}/x",
+            f"mlflow.tracking_uri=http://me:hunter2@127.0.0.1:{mlflow}",
+            f"cluster.address=127.0.0.1:{ray}",
         )
-    assert bad(findings) == ["ledger", "mlflow"]
+    assert bad(findings) == ["ledger", "mlflow", "ray"]
     assert all("does not answer" in findings[check].found for check in ("ledger", "mlflow"))
+    assert "no answer within" in findings["ray"].found
 
 
-def test_a_server_that_is_not_mlflow(examined: Examine) -> None:
-    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+def test_a_server_of_another_kind(examined: Examine) -> None:
+    with HTTPServer(("", 0), SimpleHTTPRequestHandler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        findings = examined(f"mlflow.tracking_uri=http://127.0.0.1:{server.server_port}")
+        place = f"127.0.0.1:{server.server_port}"
+        findings = examined(f"mlflow.tracking_uri=http://{place}", f"cluster.address={place}")
         server.shutdown()
-    assert bad(findings) == ["mlflow"]
+    assert bad(findings) == ["mlflow", "ray"]
     assert "not as MLflow does" in findings["mlflow"].found
+    assert "not Ray" in findings["ray"].found
 
 
 def test_no_credentials_for_s3(examined: Examine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
