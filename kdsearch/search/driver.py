@@ -7,9 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import Callable
-from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
@@ -22,14 +20,11 @@ from kdsearch.config.schema import SweepConfig
 from kdsearch.config.secrets import mask_url
 from kdsearch.errors import DriverAtWorkError
 from kdsearch.errors import ExitCode
-from kdsearch.ledger import Kind
 from kdsearch.ledger import Lease
 from kdsearch.ledger import LeaseLostError
 from kdsearch.ledger import Ledger
-from kdsearch.ledger import Point
 from kdsearch.ledger import SweepRecord
 from kdsearch.ledger import SweepState
-from kdsearch.ledger import TrialRecord
 from kdsearch.ledger import cause_of
 from kdsearch.ledger import is_away
 from kdsearch.ledger import open_ledger
@@ -37,19 +32,19 @@ from kdsearch.outage import AwayError
 from kdsearch.outage import Outage
 from kdsearch.outage import short
 from kdsearch.progress import Phase
-from kdsearch.progress import Progress
 from kdsearch.progress import Tally
 from kdsearch.progress import make_progress
-from kdsearch.report import gain_over_labels
-from kdsearch.report import labels_baselines
 from kdsearch.search.attempt import Attempt
-from kdsearch.search.board import BOARD_LOST
 from kdsearch.search.checkpoints import prune
 from kdsearch.search.fingerprint import changes
 from kdsearch.search.interrupt import Interrupts
 from kdsearch.search.interrupt import handle_interrupts
+from kdsearch.search.observers import Gains
+from kdsearch.search.observers import Screen
+from kdsearch.search.observers import TrackerObserver
 from kdsearch.search.plan import planned_target
 from kdsearch.search.plan import targets_by_count
+from kdsearch.search.pulse import Pulse
 from kdsearch.search.quiet import output_to_log
 from kdsearch.search.scratch import scratch
 from kdsearch.search.scratch import scratch_folder
@@ -65,11 +60,8 @@ from kdsearch.tracking.verify import TrackingUnavailable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from kdsearch.search.board import BoardHandle
-    from kdsearch.search.prepare import Preparation
 
 CHECKPOINT_SECONDS = 60.0
-STORAGE_POLL_SECONDS = 2.0
 STOP_REQUESTED = "stop requested"
 OUT_OF_TIME = "time budget used up"
 
@@ -147,7 +139,7 @@ class _Driver:
         self._lease = lease
         self._console = console
         self._progress = make_progress(console)
-        self._screen = _Screen(self._progress, Tally(targets_by_count(config), config.search.metric))
+        self._screen = Screen(self._progress, Tally(targets_by_count(config), config.search.metric))
         self._tracker = Tracker(
             config.mlflow.tracking_uri or "",
             config.mlflow.experiment or config.name,
@@ -158,13 +150,13 @@ class _Driver:
             _artifact_location(config),
             may_write=lambda: not lease.is_doubtful,
         )
-        self._gains = _Gains(config.search.metric)
-        observers = (_TrackerObserver(self._tracker, self._gains), self._screen)
+        self._gains = Gains(config.search.metric)
+        observers = (TrackerObserver(self._tracker, self._gains), self._screen)
         spool = Spool(_local_folder(config, sweep) / f"results-{sweep.uid}.jsonl")
         self._attempt = Attempt(ledger, config, lease.number, spool, observers)
         self._seconds_used = sweep.seconds_used()
         self._is_tracking = False
-        self._pulse: _Pulse | None = None
+        self._pulse: Pulse | None = None
         self._ledger_outage = self._outage(f"The ledger at {mask_url(config.ledger)}", describe=cause_of)
         self._storage_outage = self._outage(f"The storage {config.storage}")
         self._storage: Storage = PatientStorage(open_storage(config.storage), self._storage_outage)
@@ -326,7 +318,7 @@ class _Driver:
         board = start_board()
         self._screen.enter(Phase.TEACHER)
         preparation = prepare(config, board, self._fingerprint)
-        pulse = _Pulse(
+        pulse = Pulse(
             self._attempt,
             self._tracker,
             board,
@@ -388,153 +380,6 @@ class _Driver:
         if reason is None:
             return End(SweepState.STOPPED, OUT_OF_TIME, ExitCode.DONE)
         return End(SweepState.STOPPED, reason, ExitCode.TOO_MANY_FAILURES)
-
-
-class _Screen:
-    """Follows the trials for the progress view."""
-
-    def __init__(self, progress: Progress, tally: Tally) -> None:
-        self.tally = tally
-        self._progress = progress
-        self._began = time.monotonic()
-        self._phase = Phase.STARTING
-
-    def enter(self, phase: Phase) -> None:
-        self._phase = phase
-        self.show()
-
-    def show(self) -> None:
-        self._progress.update(self.tally.snapshot(self._phase, time.monotonic() - self._began))
-
-    def trial_started(self, record: TrialRecord) -> None:
-        if record.kind is Kind.CONFIRM and self._phase is Phase.SEARCHING:
-            self._phase = Phase.CONFIRMING
-        self._take(record)
-
-    def trial_finished(self, record: TrialRecord, series: Sequence[Point]) -> None:
-        self._take(record)
-
-    def trial_suspended(self, record: TrialRecord) -> None:
-        self._take(record)
-
-    def _take(self, record: TrialRecord) -> None:
-        self.tally.update(record)
-        self.show()
-
-
-class _Gains:
-    """What each trial gains over training on labels alone, at the same sample count and on the validation split."""
-
-    def __init__(self, metric: str) -> None:
-        self._metric = metric
-        self._baselines: dict[int, TrialRecord] = {}
-
-    def add(self, *records: TrialRecord) -> None:
-        self._baselines = labels_baselines((*self._baselines.values(), *records), self._metric)
-
-    def of(self, record: TrialRecord) -> dict[str, float]:
-        return {} if record.kind is Kind.CONFIRM else gain_over_labels(record, self._baselines.get(record.sample_count))
-
-
-class _TrackerObserver:
-    """Hands the trials to the tracker."""
-
-    def __init__(self, tracker: Tracker, gains: _Gains) -> None:
-        self._tracker = tracker
-        self._gains = gains
-
-    def trial_started(self, record: TrialRecord) -> None:
-        self._tracker.trial_started(record)
-
-    def trial_finished(self, record: TrialRecord, series: Sequence[Point]) -> None:
-        # Not before: importing MLflow takes seconds of the cores that the first results wait for.
-        self._tracker.start()
-        self._gains.add(record)
-        self._tracker.trial_finished(record, series, self._gains.of(record))
-
-    def trial_suspended(self, record: TrialRecord) -> None:
-        self._tracker.trial_interrupted(record)
-
-
-class _Pulse:
-    """What is looked at several times a second while trials run."""
-
-    def __init__(
-        self,
-        attempt: Attempt,
-        tracker: Tracker,
-        board: BoardHandle,
-        preparation: Preparation,
-        on_teacher: Callable[[dict[str, Any]], None],
-        on_stopping: Callable[[], None],
-        ledger: Outage,
-        storage: Outage,
-    ) -> None:
-        self.error: Exception | None = None
-        """Why data or teacher could not be made ready."""
-        self._attempt = attempt
-        self._tracker = tracker
-        self._board = board
-        self._preparation = preparation
-        self._on_teacher = on_teacher
-        self._on_stopping = on_stopping
-        self._ledger = ledger
-        self._storage = storage
-        self._storage_answer: Any = None
-        self._storage_reports = 0
-        self._ask_storage_at = 0.0
-        self._is_prepared = False
-        self._is_stopping = False
-
-    def __call__(self) -> None:
-        from ray.exceptions import RayActorError
-
-        try:
-            self._look()
-        except RayActorError:
-            self._attempt.stop(BOARD_LOST)
-
-    def _look(self) -> None:
-        if not self._is_prepared and self._preparation.is_ready():
-            self._take_teacher()
-        self._hear_of_storage()
-        for failure in (self._tracker.failure, self._ledger.failure, self._storage.failure):
-            if failure is not None:
-                self._attempt.stop(failure)
-        if self._attempt.stop_reason is not None and not self._is_stopping:
-            self._is_stopping = True
-            self._board.stop.remote()
-            self._on_stopping()
-
-    def _hear_of_storage(self) -> None:
-        """Ask the board how the workers' checkpoints do; the answer is looked at when it is there."""
-        import ray
-
-        if self._storage_answer is None:
-            if time.monotonic() >= self._ask_storage_at:
-                self._storage_answer = self._board.storage_error.remote()
-                self._ask_storage_at = time.monotonic() + STORAGE_POLL_SECONDS
-        elif ray.wait([self._storage_answer], timeout=0)[0]:
-            (reports, error), self._storage_answer = ray.get(self._storage_answer), None
-            if reports != self._storage_reports:
-                self._storage_reports = reports
-                if error is None:
-                    self._storage.came_back()
-                else:
-                    self._storage.went_away(error)
-
-    def wait_for_teacher(self) -> None:
-        while not self._is_prepared and self._attempt.stop_reason is None:
-            if self._preparation.is_ready(timeout=0.5):
-                self._take_teacher()
-
-    def _take_teacher(self) -> None:
-        self._is_prepared = True
-        try:
-            self._on_teacher(self._preparation.result())
-        except Exception as error:
-            self.error = error
-            self._attempt.stop("no data or no teacher")
 
 
 def _artifact_location(config: SweepConfig) -> str | None:
