@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import random
+import time
 import uuid
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -52,6 +54,8 @@ LOSSES_ATTR = "kdsearch:losses"
 RESULT_ATTR = "kdsearch:result"
 DECISIONS_ATTR = "kdsearch:decisions"
 STUDY_ATTR = "kdsearch:study"
+
+TRIES_TO_CREATE = 3
 
 BUSY_TIMEOUT = 60
 """Seconds that SQLite waits for another process's lock; readers such as the MLflow UI and `status` hold it briefly."""
@@ -128,6 +132,9 @@ def open_ledger(url: str, *, create: bool = False) -> Ledger:
     Raises:
         InputError: there is no ledger (and `create` is false), it can't be reached, or a newer kdsearch wrote it.
     """
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import IntegrityError
+    from sqlalchemy.exc import ProgrammingError
     from sqlalchemy.exc import SQLAlchemyError
 
     path = sqlite_file(url)
@@ -136,6 +143,11 @@ def open_ledger(url: str, *, create: bool = False) -> Ledger:
     try:
         if path is not None:
             create_whole(path, lambda part: Ledger(_open_storage(part), create=True).close())
+        for _ in range(TRIES_TO_CREATE if create else 0):
+            # Drivers that find an empty database at the same moment get in each other's way while they make tables.
+            with contextlib.suppress(IntegrityError, ProgrammingError, StorageInternalError):
+                return Ledger(_open_storage(url), create=create)
+            time.sleep(random.uniform(0.2, 1.0))
         return Ledger(_open_storage(url), create=create)
     except (SQLAlchemyError, ImportError, OSError) as error:
         from kdsearch.config.secrets import mask_url

@@ -1,0 +1,121 @@
+"""The ledger on a real PostgreSQL server: drivers that start at once, and one that outlives a restart of the server."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+
+import optuna
+import pytest
+
+from kdsearch.errors import InputError
+from kdsearch.ledger import Kind
+from kdsearch.ledger import Lease
+from kdsearch.ledger import Ledger
+from kdsearch.ledger import TrialResult
+from kdsearch.ledger import TrialState
+from kdsearch.ledger import cause_of
+from kdsearch.ledger import is_away
+from kdsearch.ledger import lease as lease_module
+from kdsearch.ledger import open_ledger
+from kdsearch.ledger import tables
+from kdsearch.outage import Outage
+from tests.ledger.test_ledger import SERIES
+from tests.ledger.test_ledger import SPEC
+from tests.services.servers import PostgresServer
+
+pytestmark = pytest.mark.services
+
+DRIVERS = 4
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    with PostgresServer() as started:
+        yield started
+
+
+@pytest.fixture
+def url(server: PostgresServer) -> str:
+    return server.create_database(f"ledger_{uuid.uuid4().hex[:8]}")
+
+
+def together(count: int, work: list[object], action: object) -> None:
+    """Run `action` in `count` threads that begin at the same moment, and add what each returns or raises to `work`."""
+    start = threading.Barrier(count)
+
+    def run() -> None:
+        start.wait()
+        try:
+            work.append(action())  # type: ignore[operator]
+        except Exception as error:
+            work.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_drivers_that_start_at_once_make_one_ledger_and_one_of_them_has_the_lease(url: str) -> None:
+    ledgers: list[object] = []
+    together(DRIVERS, ledgers, lambda: open_ledger(url, create=True))
+    assert all(isinstance(ledger, Ledger) for ledger in ledgers), ledgers
+    first = ledgers[0]
+    assert isinstance(first, Ledger)
+    first.create_sweep("digits", {}, 10)
+
+    taken: list[object] = []
+
+    def take() -> object:
+        own = open_ledger(url)
+        with own.engine.connect() as connection:
+            row = connection.execute(tables.sweep.select()).one()
+        number = lease_module._take(own, row, None)
+        own.close()
+        return number
+
+    together(DRIVERS, taken, take)
+    assert [number for number in taken if number is not None] == [1]
+    for ledger in ledgers:
+        assert isinstance(ledger, Ledger)
+        ledger.close()
+
+
+def test_writes_wait_while_the_server_restarts(server: PostgresServer, url: str) -> None:
+    ledger = open_ledger(url, create=True)
+    ledger.create_sweep("digits", {}, 10)
+    lease = Lease.acquire(ledger, "digits")
+    warnings: list[str] = []
+    restarted: list[None] = []
+
+    def restart_once() -> None:
+        if not restarted:
+            restarted.append(None)
+            server.start()
+
+    outage = Outage("The ledger", 600, warnings.append, while_waiting=restart_once, describe=cause_of)
+    ledger.wait_out(lambda call: outage.insist(call, is_away))
+    study = ledger.open_study("digits/n=50", Kind.SEARCH, 50, maximize=True)
+    server.kill()
+    frozen = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING)
+    record = ledger.start_trial(study, 0, SPEC, frozen, lease.number)
+    ledger.finish_trial("digits", study, 0, TrialResult(TrialState.COMPLETE, 0.9, {"val_accuracy": 0.9}), SERIES)
+    assert "does not answer" in warnings[0] and "is back" in warnings[-1]
+    (found,) = ledger.trials("digits")
+    assert (found.key, found.state, found.value) == (record.key, TrialState.COMPLETE, 0.9)
+    assert ledger.series(found.key) == SERIES
+    ledger.close()
+
+
+def test_a_server_that_is_down_is_told_at_once_and_without_its_password(server: PostgresServer, url: str) -> None:
+    server.kill()
+    try:
+        with pytest.raises(InputError, match="can't be opened") as caught:
+            open_ledger(url, create=True)
+        password = url.partition("//")[2].partition("@")[0].partition(":")[2]
+        assert password and password not in str(caught.value)
+    finally:
+        server.start()
