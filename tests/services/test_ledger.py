@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import TypeVar
 
 import optuna
 import pytest
@@ -28,6 +31,7 @@ from tests.services.servers import PostgresServer
 pytestmark = pytest.mark.services
 
 DRIVERS = 4
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
@@ -41,46 +45,41 @@ def url(server: PostgresServer) -> str:
     return server.create_database(f"ledger_{uuid.uuid4().hex[:8]}")
 
 
-def together(count: int, work: list[object], action: object) -> None:
-    """Run `action` in `count` threads that begin at the same moment, and add what each returns or raises to `work`."""
-    start = threading.Barrier(count)
+def together(actions: Sequence[Callable[[], T]]) -> list[T | Exception]:
+    """What each of `actions` returns or raises, all begun at the same moment, in threads of their own."""
+    start = threading.Barrier(len(actions))
+    found: list[T | Exception] = []
 
-    def run() -> None:
+    def run(action: Callable[[], T]) -> None:
         start.wait()
         try:
-            work.append(action())  # type: ignore[operator]
+            found.append(action())
         except Exception as error:
-            work.append(error)
+            found.append(error)
 
-    threads = [threading.Thread(target=run) for _ in range(count)]
+    threads = [threading.Thread(target=run, args=(action,)) for action in actions]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    return found
 
 
 def test_drivers_that_start_at_once_make_one_ledger_and_one_of_them_has_the_lease(url: str) -> None:
-    ledgers: list[object] = []
-    together(DRIVERS, ledgers, lambda: open_ledger(url, create=True))
-    assert all(isinstance(ledger, Ledger) for ledger in ledgers), ledgers
-    first = ledgers[0]
-    assert isinstance(first, Ledger)
-    first.create_sweep("digits", {}, 10)
+    ledgers = []
+    for found in together([lambda: open_ledger(url, create=True)] * DRIVERS):
+        assert isinstance(found, Ledger), found
+        ledgers.append(found)
+    ledgers[0].create_sweep("digits", {}, 10)
 
-    taken: list[object] = []
+    def take(ledger: Ledger) -> Callable[[], int | None]:
+        with ledger.engine.connect() as connection:
+            seen = connection.execute(tables.sweep.select()).one()
+        return lambda: lease_module._take(ledger, seen, None)
 
-    def take() -> object:
-        own = open_ledger(url)
-        with own.engine.connect() as connection:
-            row = connection.execute(tables.sweep.select()).one()
-        number = lease_module._take(own, row, None)
-        own.close()
-        return number
-
-    together(DRIVERS, taken, take)
-    assert [number for number in taken if number is not None] == [1]
+    taken = together([take(ledger) for ledger in ledgers])
+    assert sorted(map(str, taken)) == ["1", *["None"] * (DRIVERS - 1)]
     for ledger in ledgers:
-        assert isinstance(ledger, Ledger)
         ledger.close()
 
 
