@@ -310,8 +310,10 @@ def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def list_sweep(tracking_uri: str, experiment: str, uid: str) -> dict[str, list[Run]]:
-    """A sweep's live child runs by trial key; none when the experiment does not exist."""
+def list_statuses(tracking_uri: str, experiment: str, uid: str) -> Iterator[tuple[str | None, str]]:
+    """Trial key (None for the sweep's own run) and status of a sweep's live runs; none without the experiment."""
     store = MlflowClient(tracking_uri)._tracking_client.store
     found = store.get_experiment_by_name(experiment)
-    return {} if found is None else list_children(store, str(found.experiment_id), uid)
+    if found is not None:
+        for run in search_runs(store, str(found.experiment_id), _is(UID, uid)):
+            yield run.data.tags.get(TRIAL), run.info.status

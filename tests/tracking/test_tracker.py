@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -182,6 +183,25 @@ def test_the_parent_ends_as_the_sweep_does(
     assert parent_of(client, sweep).info.run_id == parent.info.run_id
 
 
+def test_a_complete_sweep_whose_own_run_is_not_closed_disagrees(
+    client: Any, uri: str, sweep: SweepRecord, new_tracker: NewTracker
+) -> None:
+    """A driver was killed between the last trial and the end of the sweep's run."""
+    record = make_record(0)
+    tracker = new_tracker(sweep)
+    tracker.trial_finished(record, make_series(2))
+    while verify(uri, sweep, [record])["runs"] == 0 or run_of(client, sweep, record).info.status != "FINISHED":
+        time.sleep(0.05)
+    tracker.close()
+    agreed = {**AGREED, "runs": 1}
+    assert verify(uri, replace(sweep, state=SweepState.RUNNING), [record]) == agreed
+    assert verify(uri, sweep, [record]) == {**agreed, "open": 1}
+    deliver(new_tracker(sweep), SweepState.INTERRUPTED)
+    assert verify(uri, sweep, [record]) == {**agreed, "status": 1}
+    deliver(new_tracker(sweep))
+    assert verify(uri, sweep, [record]) == agreed
+
+
 def test_artifacts_stay_out_of_the_working_folder(
     sweep: SweepRecord, new_tracker: NewTracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
@@ -243,7 +263,9 @@ def test_reconcile_makes_mlflow_agree_with_the_ledger(
     deliver(tracker, SweepState.INTERRUPTED)
     kept = run_of(client, sweep, doubled)
     client.create_run(kept.info.experiment_id, start_time=kept.info.start_time - 5, tags=kept.data.tags)
-    assert verify(uri, sweep, records) == {**AGREED, "runs": 2, "missing": 1, "duplicate": 1, "open": 2, "unknown": 1}
+    interrupted = replace(sweep, state=SweepState.INTERRUPTED)
+    wrong = {**AGREED, "runs": 2, "missing": 1, "duplicate": 1, "open": 2, "unknown": 1}
+    assert verify(uri, interrupted, records) == wrong
 
     series = Series()
     tracker = new_tracker(sweep)
