@@ -38,7 +38,7 @@ def main() -> int:
             problems += chaos.problems
         if options.determinism:
             problems += determinism.problems(services, Path(folder), options.seed, options.determinism, say)
-    print("\n".join(problems) or "everything held")
+    print(f"{len(problems)} problems, see above" if problems else "everything held")
     return 1 if problems else 0
 
 

@@ -35,7 +35,10 @@ KILL_WITHIN = 12.0
 
 
 def problems(stack: Stack, folder: Path, seed: int, kills: int, say: Callable[[str], None]) -> list[str]:
-    return [*killed_problems(stack, folder, seed, kills, say), *alone_problems(stack, folder, say)]
+    found = [*killed_problems(stack, folder, seed, kills, say), *alone_problems(stack, folder, say)]
+    for problem in found:
+        say(problem)
+    return found
 
 
 def killed_problems(stack: Stack, folder: Path, seed: int, kills: int, say: Callable[[str], None]) -> Iterator[str]:

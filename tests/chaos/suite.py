@@ -95,8 +95,10 @@ class Chaos:
             driver.kill()
         self.tally.went_on()
         found = problems(self._stack, self._workplace, name, target=TARGET, evaluations=EVALUATIONS)
-        self.problems += [f"{name}: {problem}" for problem in (*driver.surprises, *found)]
         self._say(f"{name}: complete after {driver.starts} starts, {len(found) + len(driver.surprises)} problems")
+        for problem in (*driver.surprises, *found):
+            self.problems.append(f"{name}: {problem}")
+            self._say(self.problems[-1])
 
     def _go_on(self, driver: Driver, progress: Progress) -> None:
         """Let the sweep go on: to its end when no event is left, else until a trial has finished, or only just."""
