@@ -269,10 +269,11 @@ class _Driver:
         self._attempt.abandon(why)
 
     def _must_mend(self) -> bool:
-        """Whether MLflow lacks runs of the ledger's trials, or has some open or twice."""
+        """Whether MLflow lacks runs of the ledger's trials, or has some open or twice; nothing is at work here."""
+        ended = replace(self._sweep, state=SweepState.COMPLETE)
         records = self._ledger.trials(self._config.name)
         try:
-            found = verify(self._config.mlflow.tracking_uri or "", self._sweep, records)
+            found = verify(self._config.mlflow.tracking_uri or "", ended, records)
         except TrackingUnavailable:
             return True
         return any(found[what] for what in ("missing", "duplicate", "open", "status"))
