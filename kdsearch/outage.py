@@ -49,6 +49,7 @@ class Outage:
         self._thread = threading.get_ident()
         self._lock = threading.Lock()
         self._since: float | None = None
+        self._waiting = 0
 
     @property
     def seconds(self) -> float:
@@ -62,21 +63,36 @@ class Outage:
         Raises:
             AwayError: the service was away for longer than is waited.
         """
+        try:
+            return call()
+        except Exception as error:
+            if isinstance(error, AwayError) or not is_away(error):
+                raise
+            first = error
+        with self._lock:
+            self._waiting += 1
+        try:
+            result = self._try_again(call, is_away, first)
+        finally:
+            with self._lock:
+                self._waiting -= 1
+        self.came_back()
+        return result
+
+    def _try_again(self, call: Callable[[], T], is_away: Callable[[BaseException], bool], error: Exception) -> T:
         pause = 0.2
         while True:
+            self.went_away(error)
+            if self.failure is not None or (self._is_stopping() and self.seconds > STOPPING_SECONDS):
+                raise AwayError(self.failure or f"{self._what} is away") from error
+            self._wait(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
             try:
-                result = call()
-            except Exception as error:
-                if isinstance(error, AwayError) or not is_away(error):
+                return call()
+            except Exception as again:
+                if isinstance(again, AwayError) or not is_away(again):
                     raise
-                self.went_away(error)
-                if self.failure is not None or (self._is_stopping() and self.seconds > STOPPING_SECONDS):
-                    raise AwayError(self.failure or f"{self._what} is away") from error
-                self._wait(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-            else:
-                self.came_back()
-                return result
+                error = again
 
     def went_away(self, error: BaseException | str) -> None:
         """It did not answer, this time."""
@@ -91,8 +107,10 @@ class Outage:
             self._on_warning(f"{self._what} does not answer; what comes in is kept until it is back ({cause})")
 
     def came_back(self) -> None:
-        """It answered."""
+        """It answered. Does not count while a call waits: what that wants may still be refused (a full disk)."""
         with self._lock:
+            if self._waiting:
+                return
             seconds, self._since = self.seconds, None
         if seconds:
             self._on_warning(f"{self._what} is back after {seconds:.0f} s")

@@ -36,6 +36,14 @@ def test_one_warning_when_it_goes_and_one_when_it_is_back() -> None:
     assert waited and outage.failure is None
 
 
+def test_another_answer_does_not_count_while_a_call_waits() -> None:
+    """A heartbeat may still get through where a result does not."""
+    warnings: list[str] = []
+    outage = Outage("The ledger", 600, warnings.append, while_waiting=lambda: outage.came_back())
+    assert outage.insist(Service(3), is_away) == "answer"
+    assert len(warnings) == 2
+
+
 def test_patience_ends() -> None:
     outage = Outage("The ledger", 0.3, lambda message: None)
     with pytest.raises(AwayError, match=r"The ledger was away for more than 0.3 s \(refused by"):
