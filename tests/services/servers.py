@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import random
 import secrets
 import shutil
 import signal
@@ -24,6 +25,7 @@ from typing import Self
 HOST = "127.0.0.1"
 START_SECONDS = 120
 STOP_SECONDS = 30
+PORTS = range(12_000, 22_000)
 GRPC_OFFSET = 10_000
 """SeaweedFS serves gRPC on each HTTP port plus this."""
 
@@ -260,7 +262,8 @@ class S3Server(Server):
     def _command(self) -> list[str]:
         command = [self._weed, "mini", f"-dir={self.folder}", f"-ip={HOST}", f"-ip.bind={HOST}"]
         command += [f"-s3.port={self.port}", *(f"-{name}.port={port}" for name, port in self._other_ports.items())]
-        command += ["-master.telemetry=false", "-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0"]
+        command += ["-master.telemetry=false", "-admin.ui=false", "-webdav=false"]
+        command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
         return [*command, f"-s3.config={self._config}"]
 
     def _is_ready(self) -> bool:
@@ -299,12 +302,20 @@ class MlflowServer(Server):
 
 
 def free_port() -> int:
+    """A port below those that outgoing connections are given, which could take it while its server is down."""
     while True:
-        with socket.socket() as candidate:
-            candidate.bind((HOST, 0))
-            port: int = candidate.getsockname()[1]
-        if port + GRPC_OFFSET < 65_536:
+        port = random.choice(PORTS)
+        if _is_free(port) and _is_free(port + GRPC_OFFSET):
             return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as candidate:
+        try:
+            candidate.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 def _answers(url: str) -> bool:
