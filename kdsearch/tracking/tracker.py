@@ -19,6 +19,8 @@ from kdsearch.ledger.records import SweepRecord
 from kdsearch.ledger.records import SweepState
 from kdsearch.ledger.records import TrialRecord
 from kdsearch.ledger.records import TrialState
+from kdsearch.outage import Outage
+from kdsearch.outage import short
 from kdsearch.tracking.backlog import Backlog
 from kdsearch.tracking.projection import COLOR
 from kdsearch.tracking.projection import NOTE
@@ -94,26 +96,28 @@ class Tracker:
         driver may be at work. `artifact_location` is for a `tracking_uri` that is a
         database, where MLflow would otherwise put artifacts into the working folder; None leaves it to the server.
         """
-        self.failure: str | None = None
-        """Set once the server has been away for longer than `patience`."""
         self.undelivered: list[str] = []
         """Trials whose run the server refused to take; reconcile of the next attempt tries again."""
         self._tracking_uri = tracking_uri
-        self._where = f"MLflow at {mask_url(tracking_uri)}"
+        self._outage = Outage(f"MLflow at {mask_url(tracking_uri)}", patience, on_warning)
+        self._error: str | None = None
         self._experiment = experiment
         self._artifact_location = artifact_location
         self._sweep = sweep
         self._config = config
         self._sample_counts = tuple(config["sample_counts"])
         self._on_warning = on_warning
-        self._patience = patience
         self._may_write = may_write
         self._backlog = Backlog()
         self._callbacks: list[tuple[SeriesOf, ExtraMetricsOf]] = []
         self._closed = threading.Event()
         self._runs: SweepRuns | None = None
-        self._away_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="kdsearch-tracker", daemon=True)
+
+    @property
+    def failure(self) -> str | None:
+        """Why nothing is delivered any more: the server has been away for longer than `patience`, or a bug of ours."""
+        return self._error or self._outage.failure
 
     def start(self) -> None:
         """Return at once; the thread imports MLflow, finds or creates experiment and parent run, and begins.
@@ -203,8 +207,8 @@ class Tracker:
                 if not self._closed.is_set():
                     self._backlog.pop()
         except Exception as error:  # a bug of ours must end neither the sweep nor in silence
-            self.failure = f"writing to MLflow ended: {mask_url(str(error))}"
-            self._on_warning(self.failure)
+            self._error = f"writing to MLflow ended: {short(str(error))}"
+            self._on_warning(self._error)
 
     def _open(self) -> None:
         from kdsearch.tracking.runs import SweepRuns
@@ -269,7 +273,7 @@ class Tracker:
         try:
             write()
         except Exception as error:
-            self._on_warning(f"MLflow: {what} could not be written: {_short(error)}")
+            self._on_warning(f"MLflow: {what} could not be written: {short(str(error))}")
 
     def _insist(self, write: Callable[[], None], what: str) -> bool:
         """Try until it is done; False when the server refused it or the tracker was closed."""
@@ -289,39 +293,18 @@ class Tracker:
                 ):
                     self._give_up(what, error)
                     return False
-                self._went_away(error)
+                self._outage.went_away(error)
                 self._closed.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
-                self._came_back()
+                self._outage.came_back()
                 return True
         return False
 
     def _give_up(self, what: str, error: Exception) -> None:
         self.undelivered.append(what)
         if len(self.undelivered) == 1:
-            self._on_warning(f"MLflow does not take {what}: {_short(error)}. The ledger has it.")
-
-    def _went_away(self, error: Exception) -> None:
-        now = time.monotonic()
-        if self._away_since is None:
-            self._away_since = now
-            message = f"{self._where} does not answer; results are kept and written when it is back"
-            self._on_warning(f"{message} ({_short(error)})")
-        elif now - self._away_since > self._patience and self.failure is None:
-            self.failure = f"{self._where} was away for more than {self._patience:g} s ({_short(error)})"
-
-    def _came_back(self) -> None:
-        if self._away_since is None:
-            return
-        away = time.monotonic() - self._away_since
-        self._away_since = None
-        self._on_warning(f"MLflow is back after {away:.0f} s; {len(self._backlog)} writes are being delivered")
-
-
-def _short(error: Exception) -> str:
-    text = mask_url(" ".join(str(error).split()))
-    return text if len(text) <= 200 else text[:199] + "…"
+            self._on_warning(f"MLflow does not take {what}: {short(str(error))}. The ledger has it.")
 
 
 def _yaml(config: Mapping[str, Any]) -> str:
