@@ -22,19 +22,21 @@ from kdsearch.report.summary import CountSummary
 from kdsearch.report.summary import failures
 from kdsearch.report.summary import states
 from kdsearch.report.summary import summarize_search
+from kdsearch.tracking.verify import Agreement
 
 SHOWN_ATTEMPTS = 8
+SHOWN_TRIALS = 5
 
 
 def status(
     sweep: SweepRecord,
     records: Sequence[TrialRecord],
-    mlflow: Mapping[str, Any] | None = None,
+    mlflow: Agreement | None = None,
     now: datetime | None = None,
 ) -> dict[str, Any]:
     """The document of `status --json`; accuracies and gains are fractions, of the validation split.
 
-    `mlflow` is what `kdsearch.tracking.verify` found; None where it was not asked. `now` ends a living attempt's time.
+    `mlflow` is what `tracking.verify.compare` found; None where it was not asked. `now` ends a living attempt's time.
     """
     moment = now or datetime.now(UTC)
     used = sweep.seconds_used(moment)
@@ -47,7 +49,8 @@ def status(
         "failures": failures(records),
         "interruptions": interruptions(records),
         "errors": _errors(records),
-        "mlflow": dict(mlflow) if mlflow is not None else None,
+        "mlflow": mlflow.counts if mlflow is not None else None,
+        "disagreements": [{"what": what, "trial": trial} for what, trial in mlflow.disagreements] if mlflow else [],
         "best": [_best(summary) for summary in summarize_search(sweep, records)],
         "attempts": [_attempt(attempt) for attempt in sweep.attempts],
         "seconds_used": round(used, 1),
@@ -105,6 +108,7 @@ def render_status(document: Mapping[str, Any]) -> RenderableType:
         parts.append(Text("sent out again: " + _counts(document["interruptions"])))
     if document["mlflow"] is not None:
         parts.append(_mlflow_line(document["mlflow"]))
+        parts += [Text(f"  {line}") for line in _disagreements(document["disagreements"])]
     if document["attempts"]:
         parts.append(_attempt_table(document["attempts"]))
     parts.append(_best_table(document["best"]))
@@ -164,6 +168,17 @@ def _mlflow_line(found: Mapping[str, Any]) -> Text:
     wrong = {name: count for name, count in found.items() if name != "runs" and count}
     words = f"MLflow: {found.get('runs', 0)} runs, " + (_counts(wrong) if wrong else "one to one with the ledger")
     return Text(words, style="red" if wrong else "")
+
+
+def _disagreements(found: Sequence[Mapping[str, str]]) -> list[str]:
+    """The trials of each kind of disagreement; the next start mends all but the unknown."""
+    kinds: dict[str, list[str]] = {}
+    for disagreement in found:
+        kinds.setdefault(disagreement["what"], []).append(disagreement["trial"])
+    return [
+        f"{what}: {', '.join(trials[:SHOWN_TRIALS])}" + (", …" if len(trials) > SHOWN_TRIALS else "")
+        for what, trials in kinds.items()
+    ]
 
 
 def _best_table(best: Sequence[Mapping[str, Any]]) -> Table:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kdsearch.config.secrets import mask_url
 from kdsearch.errors import KdsearchError
@@ -19,6 +21,8 @@ from kdsearch.tracking.projection import TRIAL
 from kdsearch.tracking.projection import TRIAL_STATUS
 from kdsearch.tracking.projection import UID
 
+KINDS = ("missing", "duplicate", "open", "status", "unknown")
+
 
 class TrackingUnavailable(KdsearchError, ConnectionError):
     """MLflow could not be asked."""
@@ -29,37 +33,65 @@ def experiment_name(sweep: SweepRecord) -> str:
     return str(sweep.config.get("mlflow", {}).get("experiment") or sweep.name)
 
 
-def verify(tracking_uri: str, sweep: SweepRecord, records: Sequence[TrialRecord]) -> dict[str, Any]:
-    """Compare a sweep's runs with its ledger rows.
+@dataclass(frozen=True)
+class Agreement:
+    """How a sweep's runs and its ledger rows compare."""
 
-    Returns counts: `runs` (trials that have a run), `missing` (started trials without one), `duplicate` (runs beyond a
-    trial's first), `open` (runs not closed though no live attempt works on them: RUNNING while the trial or the sweep
-    is not, or unfinished while the trial is finished), `status` (closed runs whose status is not the trial's),
-    `unknown` (runs of trials that the ledger does not have). The sweep's own run can be `open` or of another `status`.
+    runs: int
+    """How many trials have a run."""
+    disagreements: tuple[tuple[str, str], ...]
+    """What is wrong (one of KINDS), and with which trial; the sweep's own run goes by the sweep's name."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        counted = Counter(what for what, _ in self.disagreements)
+        return {"runs": self.runs, **{what: counted[what] for what in KINDS}}
+
+
+def compare(tracking_uri: str, sweep: SweepRecord, records: Sequence[TrialRecord]) -> Agreement:
+    """Compare a sweep's runs with its ledger rows, one to one.
+
+    `missing` are started trials without a run, `duplicate` runs beyond a trial's first, `open` runs not closed though
+    no live attempt works on them (RUNNING while the trial or the sweep is not, or unfinished while the trial is
+    finished), `status` closed runs whose status is not the trial's, `unknown` runs of trials that the ledger does not
+    have. The sweep's own run can be `open` or of another `status`.
 
     Raises:
         TrackingUnavailable: MLflow could not be asked.
     """
-    children = _statuses(tracking_uri, sweep)
-    own = children.pop(None, [])
-    counts = {"runs": 0, "missing": 0, "duplicate": 0, "open": 0, "status": 0, "unknown": 0}
-    by_key = {record.key: record for record in records}
+    statuses = _statuses(tracking_uri, sweep)
+    own = statuses.pop(None, [])
+    found = [(what, sweep.name) for status in own for what in _wrong_with_own(status, sweep)]
     for record in records:
-        runs = children.get(record.key, [])
-        counts["runs"] += bool(runs)
-        counts["missing"] += not runs and _should_have_run(record)
-        counts["duplicate"] += max(0, len(runs) - 1)
-        for status in runs:
-            if status in OPEN_STATUSES:
-                counts["open"] += record.state.is_finished or (status == "RUNNING" and not _is_at_work(record, sweep))
-            else:
-                counts["status"] += status != TRIAL_STATUS[record.state]
-    if sweep.state is not SweepState.RUNNING:
-        counts["open"] += sum(status in OPEN_STATUSES for status in own)
-    if sweep.state is SweepState.COMPLETE:
-        counts["status"] += sum(status not in (*OPEN_STATUSES, SWEEP_STATUS[sweep.state]) for status in own)
-    counts["unknown"] = sum(len(runs) for trial, runs in children.items() if trial not in by_key)
-    return counts
+        found += [(what, record.key) for what in _wrong_with(statuses.get(record.key, []), record, sweep)]
+    known = {record.key for record in records}
+    found += [("unknown", str(trial)) for trial, runs in statuses.items() if trial not in known for _ in runs]
+    return Agreement(sum(trial in known for trial in statuses), tuple(found))
+
+
+def verify(tracking_uri: str, sweep: SweepRecord, records: Sequence[TrialRecord]) -> dict[str, int]:
+    """The counts of `compare`."""
+    return compare(tracking_uri, sweep, records).counts
+
+
+def _wrong_with(statuses: Sequence[str], record: TrialRecord, sweep: SweepRecord) -> Iterator[str]:
+    if not statuses and _should_have_run(record):
+        yield "missing"
+    yield from ["duplicate"] * (len(statuses) - 1)
+    for status in statuses:
+        if status not in OPEN_STATUSES:
+            if status != TRIAL_STATUS[record.state]:
+                yield "status"
+        elif record.state.is_finished or (status == "RUNNING" and not _is_at_work(record, sweep)):
+            yield "open"
+
+
+def _wrong_with_own(status: str, sweep: SweepRecord) -> Iterator[str]:
+    if status in OPEN_STATUSES:
+        if sweep.state is not SweepState.RUNNING:
+            yield "open"
+    elif sweep.state is SweepState.COMPLETE and status != SWEEP_STATUS[sweep.state]:
+        yield "status"
 
 
 def _should_have_run(record: TrialRecord) -> bool:

@@ -24,6 +24,7 @@ from kdsearch.report import render_status
 from kdsearch.report import status
 from kdsearch.report import summarize
 from kdsearch.report import verdict
+from kdsearch.tracking.verify import Agreement
 from tests.factories import LABELS
 from tests.factories import START
 from tests.factories import make_confirmations
@@ -138,10 +139,11 @@ def test_status_document() -> None:
         state=SweepState.RUNNING, attempts=tuple(replace(a, ended=None, outcome=None) for a in SWEEP.attempts)
     )
     records = [*RECORDS, failed, running]
-    found = status(sweep, records, {"runs": 2, "missing": 0, "duplicate": 0, "open": 0}, START + timedelta(seconds=90))
+    found = status(sweep, records, Agreement(2, ()), START + timedelta(seconds=90))
     assert found["state"] == "running" and found["uid"] == sweep.uid and found["target"] == sweep.target
     assert found["trials"] == {"WAITING": 0, "RUNNING": 1, "COMPLETE": len(RECORDS), "PRUNED": 0, "FAIL": 1}
-    assert found["mlflow"] == {"runs": 2, "missing": 0, "duplicate": 0, "open": 0}
+    assert found["mlflow"] == {"runs": 2, "missing": 0, "duplicate": 0, "open": 0, "status": 0, "unknown": 0}
+    assert found["disagreements"] == []
     assert found["failures"] == {"non_finite": 1}
     assert found["seconds_used"] == 90.0
     best = found["best"][0]
@@ -166,6 +168,15 @@ def test_status_tells_what_went_out_again_why_trials_failed_and_how_long_it_take
     text = console.export_text()
     for words in ("2:00 used, about 2:00 left", "2 crashed, 1 lost, 1 continued", "ValueError: no", "process 4242"):
         assert words in text
+
+
+def test_status_names_what_disagrees() -> None:
+    keys = [record.key for record in RECORDS[:7]]
+    found = status(SWEEP, RECORDS, Agreement(3, (*(("missing", key) for key in keys), ("open", "digits"))))
+    assert (found["mlflow"]["missing"], found["mlflow"]["open"]) == (7, 1)
+    assert found["disagreements"][-1] == {"what": "open", "trial": "digits"}
+    text = shown(render_status(found))
+    assert f"missing: {', '.join(keys[:5])}, …" in text and "open: digits" in text
 
 
 def test_status_needs_no_heavy_import() -> None:

@@ -21,6 +21,7 @@ from kdsearch.ledger.records import TrialRecord
 from kdsearch.ledger.records import TrialState
 from kdsearch.tracking import Tracker
 from kdsearch.tracking import verify
+from kdsearch.tracking.verify import compare
 from kdsearch.tracking.views import TAG_PREFIX
 from kdsearch.tracking.views import decode_state
 from tests.factories import make_control
@@ -266,6 +267,13 @@ def test_reconcile_makes_mlflow_agree_with_the_ledger(
     interrupted = replace(sweep, state=SweepState.INTERRUPTED)
     wrong = {**AGREED, "runs": 2, "missing": 1, "duplicate": 1, "open": 2, "unknown": 1}
     assert verify(uri, interrupted, records) == wrong
+    assert set(compare(uri, interrupted, records).disagreements) == {
+        ("missing", missing.key),
+        ("duplicate", doubled.key),
+        ("open", left_open.key),
+        ("open", doubled.key),
+        ("unknown", make_record(99).key),
+    }
 
     series = Series()
     tracker = new_tracker(sweep)

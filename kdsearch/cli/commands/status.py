@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
-from typing import Any
 
 from kdsearch.cli.arguments import CommandParser
 from kdsearch.cli.arguments import one_name
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from kdsearch.ledger.records import SweepRecord
     from kdsearch.ledger.records import TrialRecord
+    from kdsearch.tracking.verify import Agreement
 
 
 def configure(parser: CommandParser) -> None:
@@ -52,15 +52,15 @@ def run(options: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _agreement(uri: str, sweep: SweepRecord, trials: Sequence[TrialRecord], *, must: bool) -> dict[str, Any] | None:
+def _agreement(uri: str, sweep: SweepRecord, trials: Sequence[TrialRecord], *, must: bool) -> Agreement | None:
     """What MLflow has of the sweep; None where it cannot be asked and need not be (`must`)."""
     from kdsearch.tracking.environment import prepare_environment
     from kdsearch.tracking.verify import TrackingUnavailable
-    from kdsearch.tracking.verify import verify
+    from kdsearch.tracking.verify import compare
 
     prepare_environment()
     try:
-        return verify(uri, sweep, trials)
+        return compare(uri, sweep, trials)
     except TrackingUnavailable:
         if must:
             raise
