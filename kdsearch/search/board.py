@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
+
+from kdsearch.outage import Outage
+from kdsearch.outage import short
 
 BOARD_LOST = "Ray lost the node that the driver is connected to"
 
@@ -41,6 +46,23 @@ class Board:
 
 BoardHandle = Any
 """A Ray actor handle of a `Board`: each method has a `.remote()`. (Ray's own type knows no methods.)"""
+
+
+class BoardOutage(Outage):
+    """A storage that a worker finds away: every time, and when it answers, the driver hears of it and warns."""
+
+    def __init__(self, board: BoardHandle, is_stopping: Callable[[], bool] = lambda: False) -> None:
+        """The driver ends the wait, when its own patience is over."""
+        super().__init__("The storage", math.inf, lambda message: None, is_stopping=is_stopping)
+        self._board = board
+
+    def went_away(self, error: BaseException | str) -> None:
+        super().went_away(error)
+        self._board.put_storage_error.remote(short(str(error) or type(error).__name__))
+
+    def came_back(self) -> None:
+        super().came_back()
+        self._board.put_storage_error.remote(None)
 
 
 def start_board() -> BoardHandle:

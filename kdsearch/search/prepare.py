@@ -11,9 +11,8 @@ from kdsearch.config.schema import SweepConfig
 from kdsearch.data import Split
 from kdsearch.data import Splits
 from kdsearch.errors import KdsearchError
-from kdsearch.outage import Outage
 from kdsearch.search.board import BoardHandle
-from kdsearch.storage import Storage
+from kdsearch.search.board import BoardOutage
 from kdsearch.teacher import Signals
 
 if TYPE_CHECKING:
@@ -96,9 +95,8 @@ class Preparation:
 def prepare(config: SweepConfig, board: BoardHandle, before: Mapping[str, str]) -> Preparation:
     """Begin to load and split the data, and to train the teacher or find it, on the cluster.
 
-    `before` is the fingerprint of the last attempt; other data are refused.
-
-    On a machine's own cluster the task claims no CPU, so that the trials' workers start up meanwhile.
+    `before` is the fingerprint of the last attempt; other data are refused. On a machine's own cluster the task claims
+    no CPU, so that the trials' workers start up meanwhile.
     """
     import ray
 
@@ -119,26 +117,19 @@ def _prepare(
     from kdsearch.data import load_splits
     from kdsearch.search.fingerprint import check_same_data
     from kdsearch.search.fingerprint import fingerprint
+    from kdsearch.storage import PatientStorage
+    from kdsearch.storage import open_storage
     from kdsearch.teacher import ensure_teacher
 
     splits = load_splits(config.dataset, config.seed)
     device = training_device(config.teacher.training.device, config.resources.gpus_per_trial)
     marks = fingerprint(config, splits, device)
     check_same_data(config, before, marks)
-    teacher = ensure_teacher(config.teacher, splits, config.seed, _patient_storage(config, board), device=device)
+    # A teacher may have taken hours: it is kept until the storage takes it.
+    storage = PatientStorage(open_storage(config.storage), BoardOutage(board))
+    teacher = ensure_teacher(config.teacher, splits, config.seed, storage, device=device)
     facts = {**teacher.record(), "fingerprint": marks}
     return SearchData(splits.without_test(), teacher.signals), TestData(splits.test("confirmation")), facts
-
-
-def _patient_storage(config: SweepConfig, board: BoardHandle) -> Storage:
-    """A teacher may have taken hours: it is kept until the storage takes it. The driver warns, and ends the wait."""
-    from kdsearch.storage import PatientStorage
-    from kdsearch.storage import open_storage
-
-    def warn(message: str) -> None:
-        board.put_storage_error.remote(None if "is back" in message else message)
-
-    return PatientStorage(open_storage(config.storage), Outage("The storage", config.mlflow.patience, warn))
 
 
 def training_device(wanted: str, gpus: float) -> torch.device:

@@ -88,8 +88,8 @@ class Pulse:
 
     def wait_for_teacher(self) -> None:
         while not self._is_prepared and self._attempt.stop_reason is None:
-            if self._preparation.is_ready(timeout=0.5):
-                self._take_teacher()
+            self._preparation.is_ready(timeout=0.5)
+            self()
 
     def _take_teacher(self) -> None:
         self._is_prepared = True

@@ -15,7 +15,8 @@ from kdsearch.ledger.ledger import TrialResult
 from kdsearch.ledger.records import Point
 from kdsearch.ledger.records import Reason
 from kdsearch.ledger.records import TrialState
-from kdsearch.outage import short
+from kdsearch.outage import AwayError
+from kdsearch.search.board import BoardOutage
 from kdsearch.search.checkpoints import CheckpointStore
 from kdsearch.search.pack import Judgement
 from kdsearch.search.pack import Outcome
@@ -107,6 +108,7 @@ class SlotRun:
         self._checkpoints = CheckpointStore(open_storage(context.storage), spool, context.sweep, attempt)
         self._next_checkpoint = time.monotonic() + context.checkpoint_seconds
         self._stopping = _StopPoll(context.board)
+        self._storage = BoardOutage(context.board, self._stopping)
         self._distillers: list[Distiller] = []
 
     def run(self) -> Outcome:
@@ -179,35 +181,30 @@ class SlotRun:
     def _save(self) -> None:
         state = {"replicates": [distiller.state_dict() for distiller in self._distillers]}
         error = self._checkpoints.save(self._slot.key, self._distillers[0].step, state)
-        self._report_storage(error)
+        if error is None:
+            self._storage.came_back()
+        else:
+            self._storage.went_away(error)
         self._next_checkpoint = time.monotonic() + self._context.checkpoint_seconds
 
     def _restore(self) -> bool:
         """Go on from the newest checkpoint, if there is one; False when the sweep stops before the storage answers."""
-        state, waited = None, False
-        while True:
-            try:
-                state = self._checkpoints.load(self._slot.key)
-                break
-            except Exception as error:
-                if not is_storage_away(error):
-                    raise StorageError(f"{type(error).__name__}: {error}") from error
-                self._report_storage(error)
-                waited = True
-            time.sleep(STOP_POLL_SECONDS)
-            if self._stopping():
-                return False
-        if waited:
-            self._report_storage(None)
+        try:
+            state = self._storage.insist(self._load, is_storage_away)
+        except AwayError:
+            return False
         if state is not None:
             for distiller, saved in zip(self._distillers, state["replicates"], strict=True):
                 distiller.load_state_dict(saved)
         return True
 
-    def _report_storage(self, error: Exception | None) -> None:
-        """Tell the driver how the storage does; it warns once, however many workers say the same."""
-        message = None if error is None else short(str(error) or type(error).__name__)
-        self._context.board.put_storage_error.remote(message)
+    def _load(self) -> dict[str, Any] | None:
+        try:
+            return self._checkpoints.load(self._slot.key)
+        except Exception as error:
+            if is_storage_away(error):
+                raise
+            raise StorageError(f"{type(error).__name__}: {error}") from error
 
     def _is_pruned(self, decision: int, step: int) -> bool:
         import ray
