@@ -201,6 +201,7 @@ class Ledger:
 
     # Sweeps
 
+    @_waited_out
     def create_sweep(self, name: str, config: Mapping[str, Any], target: int) -> SweepRecord:
         """Register a sweep; when another driver did so in the same instant, the one that is there."""
         from sqlalchemy import insert
@@ -306,6 +307,15 @@ class Ledger:
             attr = {"kind": kind.value, "sample_count": sample_count, "space": space}
             self.storage.set_study_user_attr(study_id, STUDY_ATTR, attr)
         return StudyRow(study_id, name, kind, sample_count, space)
+
+    @_waited_out
+    def sampler_state(self, study: StudyRow) -> dict[str, Any]:
+        """What some samplers keep in their study (where a quasi-random sequence stands)."""
+        return self.storage.get_study_system_attrs(study.id)
+
+    @_waited_out
+    def write_sampler_state(self, study: StudyRow, key: str, value: Any) -> None:
+        self.storage.set_study_system_attr(study.id, key, value)
 
     @_waited_out
     def studies(self, sweep: str) -> list[StudyRow]:

@@ -195,7 +195,7 @@ class Attempt:
             maximize=self._maximize,
             history=self._ledger.frozen_trials(row),
             seeds=seeds,
-            system_attrs=self._ledger.storage.get_study_system_attrs(row.id),
+            system_attrs=self._ledger.sampler_state(row),
         )
 
     @property
@@ -296,7 +296,7 @@ class Attempt:
         recipe, frozen = study.advisor.ask()
         for key, value in study.advisor.system_attrs.items():
             if before.get(key) != value:
-                self._ledger.storage.set_study_system_attr(study.row.id, key, value)
+                self._ledger.write_sampler_state(study.row, key, value)
         spec = {
             "recipe": recipe.to_dict(),
             "control": recipe.objective if study.plan.kind is Kind.CONTROL else None,
@@ -380,8 +380,8 @@ class Attempt:
         study = self._studies[record.study]
         try:
             record = self._ledger.count_interruption(study.row, record, blame=blame)
-        except AwayError as error_:
-            self.stop(str(error_))
+        except AwayError as away:
+            self.stop(str(away))
         study.put(record)
         self._left_behind.append(record)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from kdsearch.outage import AwayError
 from kdsearch.storage import Storage
 
 logger = logging.getLogger(__name__)
@@ -97,7 +98,13 @@ def prune(storage: Storage, sweep: str, unfinished: Collection[str]) -> None:
 
     No worker may be at work on the sweep.
     """
-    storage.discard_partial(_root(sweep))
+    try:
+        storage.discard_partial(_root(sweep))
+    except AwayError:
+        raise
+    except Exception as error:
+        # On S3 it takes a right of its own, and what is left there is only a cost.
+        logger.warning("what killed writes have left stays where it is: %s", error)
     keep = {_name(key) for key in unfinished}
     depth = len(PurePosixPath(_root(sweep)).parts)
     _remove(storage, (path for path in storage.list(_root(sweep)) if PurePosixPath(path).parts[depth] not in keep))

@@ -75,6 +75,14 @@ class End:
     exit_code: ExitCode
 
 
+def _broken_off(error: BaseException) -> End:
+    """The end of an attempt that an error, or a second Ctrl-C, has broken off."""
+    if isinstance(error, KeyboardInterrupt):
+        return End(SweepState.INTERRUPTED, "interrupted by SIGINT, twice", ExitCode.INTERRUPTED)
+    outcome = f"error: {type(error).__name__}: {error}"[:1000]
+    return End(SweepState.INTERRUPTED, outcome, ExitCode.TOO_MANY_FAILURES)
+
+
 def run(composed: Composed, *, console: Console, extend: bool = False) -> ExitCode:
     """Start the sweep, or go on with it up to its target; `extend` (of `resume`) allows more trials to be asked for.
 
@@ -85,9 +93,11 @@ def run(composed: Composed, *, console: Console, extend: bool = False) -> ExitCo
     config = composed.config
     check_stored(composed, extend=extend)
     ledger = open_ledger(config.ledger, create=True)
+    starting = Outage(_ledger_name(config), config.mlflow.patience, console.print, describe=cause_of)
+    ledger.wait_out(lambda call: starting.insist(call, is_away))
     try:
         ledger.create_sweep(config.name, composed.stored, planned_target(config))
-        lease = Lease.acquire(ledger, config.name, console.print)
+        lease = starting.insist(lambda: Lease.acquire(ledger, config.name, console.print), is_away)
         ledger.update_sweep(config.name, config=composed.stored, target=planned_target(config))
         sweep = ledger.sweep(config.name)
         assert sweep is not None
@@ -110,6 +120,10 @@ def check_stored(composed: Composed, *, extend: bool) -> None:
         ledger.close()
     if sweep is not None:
         check_compatible(sweep.config, composed.stored, extend=extend)
+
+
+def _ledger_name(config: SweepConfig) -> str:
+    return f"The ledger at {mask_url(config.ledger)}"
 
 
 def _local_folder(config: SweepConfig, sweep: SweepRecord) -> Path:
@@ -157,7 +171,7 @@ class _Driver:
         self._seconds_used = sweep.seconds_used()
         self._is_tracking = False
         self._pulse: Pulse | None = None
-        self._ledger_outage = self._outage(f"The ledger at {mask_url(config.ledger)}", describe=cause_of)
+        self._ledger_outage = self._outage(_ledger_name(config), describe=cause_of)
         self._storage_outage = self._outage(f"The storage {config.storage}")
         self._storage: Storage = PatientStorage(open_storage(config.storage), self._storage_outage)
 
@@ -187,7 +201,7 @@ class _Driver:
         return self._ledger_outage.insist(fenced, is_away)
 
     def run(self) -> ExitCode:
-        end = End(SweepState.INTERRUPTED, "error", ExitCode.TOO_MANY_FAILURES)
+        end = End(SweepState.INTERRUPTED, "the ledger was away", ExitCode.TOO_MANY_FAILURES)
         self._ledger.wait_out(self._insist)
         self._lease.keep(self._lose_lease, lambda: self._attempt.stop(STOP_REQUESTED), self._ledger_outage)
         try:
@@ -199,13 +213,8 @@ class _Driver:
         except AwayError as error:
             self._console.print(f"{error}. No result is lost: the same command goes on.")
             end = replace(end, exit_code=end.exit_code or ExitCode.TOO_MANY_FAILURES)
-        except KeyboardInterrupt:
-            end = End(SweepState.INTERRUPTED, "interrupted by SIGINT, twice", ExitCode.INTERRUPTED)
-            with contextlib.suppress(AwayError):
-                self._settle(end)
-            raise
         except BaseException as error:
-            end = End(SweepState.INTERRUPTED, f"error: {type(error).__name__}: {error}"[:1000], end.exit_code)
+            end = _broken_off(error)
             with contextlib.suppress(AwayError):
                 self._settle(end)
             raise

@@ -105,6 +105,20 @@ def test_a_worker_that_outlived_its_driver_does_not_disturb_its_successor(
     assert loaded_step(new) == 30
 
 
+class NoRights(LocalStorage):
+    """An S3 user may not be allowed to see what uploads have left."""
+
+    def discard_partial(self, folder: str) -> None:
+        raise PermissionError("AccessDenied")
+
+
+def test_pruning_goes_on_where_it_may_not_look_for_partial_writes(tmp_path: Path) -> None:
+    storage = NoRights(tmp_path / "storage")
+    save(make_store(storage, tmp_path), 10)
+    prune(storage, "digits", ())
+    assert files(tmp_path / "storage") == []
+
+
 def test_pruning_leaves_the_unfinished_and_nothing_else(storage: LocalStorage, tmp_path: Path) -> None:
     store = make_store(storage, tmp_path)
     for key in (KEY, "digits/n=50#4"):
