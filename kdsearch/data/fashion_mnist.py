@@ -22,7 +22,7 @@ MEAN, STANDARD_DEVIATION = 0.2860, 0.3530
 
 def load(root: Path | None = None) -> Arrays:
     """From `root`, else Debian's folder, else downloaded by torchvision into a cache folder."""
-    folder = _folder(root)
+    folder = find_folder(root)
     if folder is None:
         _download(_cache_folder())
         folder = _cache_folder()
@@ -51,7 +51,7 @@ def _expected() -> str:
     return f"{', '.join(FILES)}, each with or without .gz, in it or in its FashionMNIST/raw"
 
 
-def _folder(root: Path | None) -> Path | None:
+def find_folder(root: Path | None) -> Path | None:
     if root is not None:
         return root
     candidates = (DEBIAN_FOLDER, _cache_folder())

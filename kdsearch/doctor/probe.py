@@ -150,7 +150,7 @@ def _download_remark() -> Remark | None:
 
     from kdsearch.data import fashion_mnist
 
-    if fashion_mnist._folder(None) is not None:
+    if fashion_mnist.find_folder(None) is not None:
         return None
     from torchvision.datasets import FashionMNIST
 
