@@ -10,6 +10,7 @@ from typing import Any
 from kdsearch.objectives.spec import ALPHA
 from kdsearch.objectives.spec import LABELS
 from kdsearch.objectives.spec import SPECS
+from kdsearch.objectives.spec import ObjectiveSpec
 from kdsearch.objectives.spec import Parameter
 
 TRAINING_PARAMETERS: dict[str, Parameter] = {
@@ -39,8 +40,7 @@ class Recipe:
         training = {name: float(params[name]) for name in TRAINING_PARAMETERS if name in params}
         if objective == LABELS:
             return cls(LABELS, 0.0, label_smoothing=float(params.get("label_smoothing", 0.0)), training=training)
-        spec = SPECS[objective]
-        hyperparameters = {p.name: float(params.get(p.name, p.default)) for p in spec.parameters}
+        hyperparameters = _hyperparameters(SPECS[objective], params)
         return cls(objective, float(params.get("alpha", ALPHA.default)), hyperparameters, training=training)
 
     @classmethod
@@ -75,10 +75,25 @@ class Recipe:
         else:
             parts = [
                 self.objective,
-                *(f"{_SHORT.get(k, k)}={v:.3g}" for k, v in self.hyperparameters.items()),
+                *(k if v is True else f"{_SHORT.get(k, k)}={v:.3g}" for k, v in self.hyperparameters.items()),
                 f"a={self.alpha:.2f}",
             ]
         return " ".join(parts + [f"{_SHORT.get(k, k)}={v:.2g}" for k, v in self.training.items()])
 
 
-_SHORT = {"temperature": "T", "learning_rate": "lr", "weight_decay": "wd"}
+def _hyperparameters(spec: ObjectiveSpec, params: Mapping[str, Any]) -> dict[str, float]:
+    """Every number that `spec` takes, and the switches that are on."""
+    numbers = {p.name: float(params.get(p.name, p.default)) for p in spec.parameters if not p.switch}
+    return numbers | {p.name: True for p in spec.parameters if p.switch and params.get(p.name, p.default)}
+
+
+_SHORT = {
+    "temperature": "T",
+    "target_temperature": "Tt",
+    "target_weight": "wt",
+    "nontarget_weight": "wn",
+    "inter_weight": "inter",
+    "intra_weight": "intra",
+    "learning_rate": "lr",
+    "weight_decay": "wd",
+}

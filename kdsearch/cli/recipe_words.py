@@ -80,7 +80,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _value_problems(parameter: Parameter, value: Any) -> Iterable[Problem]:
-    if not _is_number(value):
-        yield Problem(parameter.name, value, f"must be a number {parameter.allowed}")
+    if not (_is_number(value) or (parameter.switch and isinstance(value, bool))):
+        kind = "" if parameter.switch else "a number "
+        yield Problem(parameter.name, value, f"must be {kind}{parameter.allowed}")
     elif (reason := parameter.problem(value)) is not None:
         yield Problem(parameter.name, value, reason)

@@ -58,7 +58,7 @@ def _objective_problems(config: SearchSpaceConfig) -> Iterable[Problem]:
     if searched is None:
         return
     key = f"{_PREFIX}.objective"
-    if searched.low is not None or searched.high is not None or searched.log or searched.step is not None:
+    if _has_bounds(searched):
         yield Problem(key, _written(searched), "is a name: it takes `choices` alone")
     if searched.choices is not None:
         yield from _choice_problems(f"{key}.choices", searched.choices)
@@ -74,6 +74,9 @@ def _applies(name: str, objectives: tuple[str, ...]) -> bool:
 
 
 def _range_problems(key: str, range_: ParameterConfig, spec: Parameter) -> Iterable[Problem]:
+    if spec.switch:
+        yield from _switch_problems(key, range_)
+        return
     if range_.choices is not None:
         yield from _number_choice_problems(key, range_, spec)
         return
@@ -88,6 +91,20 @@ def _range_problems(key: str, range_: ParameterConfig, spec: Parameter) -> Itera
         yield Problem(f"{key}.step", range_.step, "must be null, because log=true")
     if range_.step is not None and range_.step > high - low > 0:
         yield Problem(f"{key}.step", range_.step, f"must be <= high - low, which is {high - low:g}")
+
+
+def _switch_problems(key: str, range_: ParameterConfig) -> Iterable[Problem]:
+    if _has_bounds(range_):
+        yield Problem(key, _written(range_), "is a switch: it takes `choices` of true and false alone")
+    if range_.choices is not None:
+        yield from _choice_problems(f"{key}.choices", range_.choices)
+        for choice in range_.choices:
+            if not isinstance(choice, bool):
+                yield Problem(f"{key}.choices", choice, "must be true or false")
+
+
+def _has_bounds(range_: ParameterConfig) -> bool:
+    return range_.low is not None or range_.high is not None or range_.log or range_.step is not None
 
 
 def _bound_problems(key: str, range_: ParameterConfig, spec: Parameter) -> Iterable[Problem]:

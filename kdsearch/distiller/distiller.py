@@ -217,7 +217,8 @@ class Distiller:
         alpha = self.recipe.alpha
         if self._soft is None or signals is None:
             return self._task.target_loss(outputs, targets, self.recipe.label_smoothing)
-        soft = self._soft(outputs, signals, targets).mean()
+        progress = (self.step + 1) / self.total_steps
+        soft = self._soft(outputs, signals, targets, progress=progress).mean()
         if alpha == 1:
             return soft
         return (1 - alpha) * self._task.target_loss(outputs, targets, self.recipe.label_smoothing) + alpha * soft

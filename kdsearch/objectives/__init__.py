@@ -1,4 +1,7 @@
-"""Objectives: pure loss functions on logits, each with a typed spec of its hyperparameters."""
+"""Objectives: pure loss functions on logits, each with a typed spec of its hyperparameters.
+
+`python -m kdsearch.objectives` lists them with their defaults, ranges and papers.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,13 @@ __all__ = ["SPECS", "ObjectiveSpec", "Parameter", "soft_loss"]
 
 
 def soft_loss(
-    name: str, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, **hyperparameters: Any
+    name: str,
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    labels: Tensor,
+    *,
+    progress: float = 1.0,
+    **hyperparameters: Any,
 ) -> Tensor:
     """The objective's soft loss per sample; its mean over samples is the objective's soft term.
 
@@ -25,6 +34,7 @@ def soft_loss(
         student_logits: [..., B, C]; leading axes are slots of a pack.
         teacher_logits: [..., B, C].
         labels: class indices [..., B].
+        progress: the share of training that is over, in [0, 1], for objectives that warm up.
         hyperparameters: those of the objective's spec, numbers or tensors over the slot axes; the others take their
             defaults.
 
@@ -37,4 +47,4 @@ def soft_loss(
     """
     from kdsearch.objectives.binding import bind
 
-    return bind(name, hyperparameters)(student_logits, teacher_logits, labels)
+    return bind(name, hyperparameters)(student_logits, teacher_logits, labels, progress=progress)

@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -17,8 +18,14 @@ from kdsearch.objectives.spec import SPECS
 from kdsearch.objectives.spec import ObjectiveSpec
 from kdsearch.objectives.spec import Parameter
 
-BoundLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(student logits [..., B, C], teacher logits [..., B, C], labels [..., B]) -> loss per sample [..., B]."""
+
+class BoundLoss(Protocol):
+    """An objective's loss with its hyperparameters in place."""
+
+    def __call__(
+        self, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, *, progress: float = 1.0
+    ) -> Tensor:
+        """[..., B, C], [..., B, C] and [..., B] → loss per sample [..., B], after a share `progress` of training."""
 
 
 def bind(name: str, hyperparameters: Mapping[str, Any]) -> BoundLoss:
@@ -33,7 +40,15 @@ def bind(name: str, hyperparameters: Mapping[str, Any]) -> BoundLoss:
     problems = list(_problems(spec, hyperparameters))
     if problems:
         raise InputError(problems)
-    return functools.partial(_loss_function(spec), **{**spec.defaults(), **hyperparameters})
+    loss = functools.partial(_loss_function(spec), **{**spec.defaults(), **hyperparameters})
+    return loss if spec.uses_progress else _at_any_progress(loss)
+
+
+def _at_any_progress(loss: Callable[..., Tensor]) -> BoundLoss:
+    def bound(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, *, progress: float = 1.0) -> Tensor:
+        return loss(student_logits, teacher_logits, labels)
+
+    return bound
 
 
 def _problems(spec: ObjectiveSpec, hyperparameters: Mapping[str, Any]) -> list[Problem]:
@@ -51,8 +66,9 @@ def _problems(spec: ObjectiveSpec, hyperparameters: Mapping[str, Any]) -> list[P
 def _value_problem(parameter: Parameter, value: Any) -> Problem | None:
     values = value.flatten().tolist() if isinstance(value, torch.Tensor) else [value]
     for number in values:
-        if isinstance(number, bool) or not isinstance(number, (int, float)):
-            return Problem(parameter.name, number, f"must be a number {parameter.allowed}")
+        if not isinstance(number, int | float) or (isinstance(number, bool) and not parameter.switch):
+            kind = "" if parameter.switch else "a number "
+            return Problem(parameter.name, number, f"must be {kind}{parameter.allowed}")
         reason = parameter.problem(number)
         if reason is not None:
             return Problem(parameter.name, number, reason)

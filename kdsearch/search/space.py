@@ -35,6 +35,8 @@ class Dimension:
     name: str
     distribution: BaseDistribution
     objectives: frozenset[str] | None
+    absent: bool | None = None
+    """What it is in a recipe that does not hold it: False for a switch."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Space:
         params: dict[str, Any] = {"objective": self.objective}
         for dimension in self.dimensions:
             if dimension.objectives is None or params["objective"] in dimension.objectives:
-                value = known.get(dimension.name)
+                value = known.get(dimension.name, dimension.absent)
                 if value is None or not _contains(dimension.distribution, value):
                     return None
                 params[dimension.name] = value
@@ -92,7 +94,8 @@ def search_space(config: SearchSpaceConfig) -> Space:
     for name, specs in _hyperparameters(objectives).items():
         if name in parameters:
             spec = specs[next(iter(specs))]
-            dimensions.append(Dimension(name, _distribution(parameters.pop(name), spec), frozenset(specs)))
+            distribution = _distribution(parameters.pop(name), spec)
+            dimensions.append(Dimension(name, distribution, frozenset(specs), False if spec.switch else None))
     return Space((*dimensions, *_training_dimensions(parameters)), objectives[0])
 
 
@@ -141,6 +144,8 @@ def _distribution(config: ParameterConfig, spec: Parameter) -> BaseDistribution:
 
     if config.choices is not None:
         return _categorical(list(config.choices))
+    if spec.switch:
+        return _categorical([False, True])
     if config.is_open:
         return FloatDistribution(spec.low, spec.high, log=spec.log)
     low = spec.low if config.low is None else config.low

@@ -56,7 +56,10 @@ def test_distill_names_the_problems_of_recipe_and_configuration(
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["objective=kll"], "objective=kll: must be one of kl, mse, labels; did you mean kl?"),
+        (
+            ["objective=kll"],
+            "objective=kll: must be one of kl, mse, l1, reverse_kl, jsd, dkd, nkd, dist, rld, labels; did you mean kl?",
+        ),
         (["temperature=0"], "temperature=0: must be > 0"),
         (["temperature=hot"], "temperature=hot: must be a number > 0"),
         (["temperature=true"], "temperature=true: must be a number > 0"),

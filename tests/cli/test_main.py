@@ -65,7 +65,7 @@ def test_sweep_help_lists_groups_and_keys(capsys: pytest.CaptureFixture[str]) ->
         main(["sweep", "--help"])
     shown = capsys.readouterr().out
     assert "dataset=      custom|digits|fashion_mnist" in shown
-    assert "search_space= default|temperature|training" in shown
+    assert "search_space= default|objectives|temperature|training" in shown
     for line in (
         "trials_per_count: 20  # searched trials",
         "    top_k: 3  # best recipes",

@@ -36,7 +36,7 @@ CASES = [
     # groups
     (["dataset=digitz"], "dataset=digitz: ", "must be one of custom, digits, fashion_mnist; did you mean digits?"),
     (["teacher=transformer"], "teacher=transformer: ", "must be one of cnn, custom, mlp"),
-    (["search_space=nothing"], "search_space=nothing: ", "must be one of default, temperature, training"),
+    (["search_space=nothing"], "search_space=nothing: ", "must be one of default, objectives, temperature, training"),
     (["student={name:mlp}"], "student={name:mlp}: ", "must be one of cnn, custom, mlp"),
     (["dataset=custom"], "dataset._target_=???: ", "must be given"),
     (["student=custom"], "student._target_=???: ", "must be given"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -46,9 +47,30 @@ def test_mse_takes_no_hyperparameters() -> None:
         soft_loss("mse", LOGITS, TEACHER, LABELS, temperature=2.0)
 
 
-def test_different_class_counts() -> None:
+@pytest.mark.parametrize(
+    ("name", "parameters", "allowed"),
+    [
+        ("jsd", {"beta": 1.1}, "beta=1.1: must be >= 0 and <= 1"),
+        ("dkd", {"target_weight": -1}, "target_weight=-1: must be >= 0"),
+        ("dkd", {"nontarget_weight": torch.tensor([1.0, -0.5])}, "nontarget_weight=-0.5: must be >= 0"),
+        ("rld", {"target_temperature": 0}, "target_temperature=0: must be > 0"),
+        ("rld", {"warmup": 2.0}, "warmup=2.0: must be >= 0 and <= 1"),
+        ("nkd", {"gamma": "much"}, "gamma=much: must be a number >= 0"),
+        ("nkd", {"standardize": True}, "standardize=true: `nkd` takes gamma, temperature"),
+        ("kl", {"standardize": "yes"}, "standardize=yes: must be true (1) or false (0)"),
+        ("kl", {"standardize": 0.5}, "standardize=0.5: must be true (1) or false (0)"),
+    ],
+)
+def test_values_that_are_refused(name: str, parameters: dict[str, Any], allowed: str) -> None:
+    with pytest.raises(InputError) as error:
+        soft_loss(name, LOGITS, TEACHER, LABELS, **parameters)
+    assert str(error.value) == allowed
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_different_class_counts(name: str) -> None:
     with pytest.raises(ValueError, match="student has 3 classes and the teacher 2"):
-        soft_loss("kl", LOGITS, torch.zeros(1, 2), LABELS)
+        soft_loss(name, LOGITS, torch.zeros(1, 2), LABELS)
 
 
 def test_importing_objectives_leaves_torch_out() -> None:
