@@ -85,6 +85,25 @@ class ModelConfig(Frozen):
         return self
 
 
+class AugmentationConfig(Frozen):
+    """Random changes of the inputs while a network trains, by torchvision.transforms.v2."""
+
+    mode: Literal["none", "bank", "online"] = "none"
+    """`bank`: `views` seeded augmentations of each sample, the teacher's signals cached for each of them; `online`: new
+    ones at every step, and the teacher sees exactly the student's view; `none`: the inputs as they are."""
+    views: Count = 8
+    transforms: tuple[str | dict[str, dict[str, Any]], ...] = ()
+    """Names of transforms, with their arguments where they take any: `{RandomCrop: {size: 32, padding: 4}}`."""
+
+    @model_validator(mode="after")
+    def _transforms_fit_the_mode(self) -> AugmentationConfig:
+        if self.mode == "bank" and not self.transforms:
+            raise _refused("transforms", "mode=bank needs at least one transform")
+        if self.mode == "none" and self.transforms:
+            raise _refused("mode", "must be bank or online, because transforms are given")
+        return self
+
+
 class TrainingConfig(Frozen):
     """How a network is trained: budget, optimizer, schedule."""
 
@@ -104,6 +123,18 @@ class TrainingConfig(Frozen):
     """How many times the validation split is scored during training; the last is always at the end."""
     device: str = "auto"
     """`auto` (CUDA where the trial has a GPU, else the CPU), `cpu`, `cuda` or `cuda:INDEX`."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Of the forward pass (automatic mixed precision); weights, losses and the optimizer stay in fp32."""
+    micro_batch_size: Count | None = None
+    """The gradient of a batch is summed over parts of at most this size; null takes the batch whole. Where memory runs
+    out it is halved, and the batch stays what it is."""
+    channels_last: Flag = False
+    """Images in memory with the channels behind, which tensor cores prefer."""
+    compile: Flag = False
+    """`torch.compile` the network: minutes at the start, faster steps afterwards."""
+    deterministic: Flag = False
+    """Only algorithms that give the same result every time on an accelerator too; slower. On a CPU they always do."""
+    augmentation: AugmentationConfig = AugmentationConfig()
 
     @model_validator(mode="after")
     def _one_budget(self) -> TrainingConfig:
@@ -117,6 +148,12 @@ class TrainingConfig(Frozen):
         if not DEVICE.fullmatch(device):
             raise ValueError("must be auto, cpu, cuda or cuda:INDEX")
         return device
+
+    @model_validator(mode="after")
+    def _precision_fits_the_device(self) -> TrainingConfig:
+        if self.precision == "fp16" and self.device == "cpu":
+            raise _refused("precision", "must be fp32 or bf16 where device=cpu")
+        return self
 
 
 class TeacherConfig(Frozen):

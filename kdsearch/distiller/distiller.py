@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -14,9 +16,15 @@ import torch
 from torch import Tensor
 from torch import nn
 
+from kdsearch.augmentation import Augmentation
 from kdsearch.config.schema import TrainingConfig
+from kdsearch.distiller.batches import Batch
+from kdsearch.distiller.batches import Batches
 from kdsearch.distiller.evaluation import evaluate
 from kdsearch.distiller.flat import FlatParameters
+from kdsearch.distiller.loss import StudentLoss
+from kdsearch.distiller.precision import Precision
+from kdsearch.distiller.precision import deterministic_algorithms
 from kdsearch.distiller.schedules import evaluation_steps
 from kdsearch.distiller.schedules import learning_rate_factor
 from kdsearch.distiller.sets import EvaluationSet
@@ -24,9 +32,14 @@ from kdsearch.distiller.sets import TrainingSet
 from kdsearch.distiller.tasks import CLASSIFICATION
 from kdsearch.distiller.tasks import Task
 from kdsearch.ledger.records import Point
-from kdsearch.objectives.binding import bind
 from kdsearch.recipe import Recipe
 from kdsearch.seeds import derive_seed
+from kdsearch.teacher.ensemble import blend
+from kdsearch.teacher.ensemble import member_weights
+from kdsearch.teacher.ensemble import sample_weights
+from kdsearch.teacher.online import OnlineTeacher
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_STEPS = 1000
 """The budget when neither epochs nor steps are set."""
@@ -64,9 +77,9 @@ def _never() -> bool:
 class Distiller:
     """Trains `model` by `recipe`: loss = (1 - alpha) * CE(labels) + alpha * soft(teacher's signals).
 
-    The order of samples in an epoch depends on (seed, epoch) alone; what a model draws at random (dropout) comes from a
-    stream of the distiller's own, which its state holds. On the CPU a distiller that was saved and loaded ends with the
-    same weights, to the bit, as one that was not. The teacher is never part of it.
+    The order of samples in an epoch depends on (seed, epoch) alone; what is drawn at random besides (dropout,
+    augmentation) comes from a stream of the distiller's own, which its state holds. On the CPU a distiller that was
+    saved and loaded ends with the same weights, to the bit, as one that was not. The teacher is never part of it.
     """
 
     def __init__(
@@ -79,29 +92,41 @@ class Distiller:
         seed: int,
         device: torch.device,
         task: Task = CLASSIFICATION,
+        teacher: OnlineTeacher | None = None,
     ) -> None:
         """
+        Args:
+            teacher: is asked about every batch, as the student sees it, in place of the data's cached signals.
+
         Raises:
             InputError: unknown objective, or hyperparameters that are not allowed.
-            ValueError: the recipe needs a teacher (alpha > 0) and the data has no signals.
+            ValueError: the recipe needs a teacher (alpha > 0), and there are no signals and no teacher in the loop.
         """
-        if recipe.alpha > 0 and data.signals is None:
+        self._teacher = teacher if recipe.alpha > 0 else None
+        if recipe.alpha > 0 and data.signals is None and teacher is None:
             raise ValueError(f"the objective {recipe.objective} with alpha={recipe.alpha:g} needs a teacher's signals")
-        self.model = model.to(device)
-        self.recipe = recipe
         self.training = training.model_copy(update=dict(recipe.training))
+        self.model = _on_device(model, device, self.training)
+        self.recipe = recipe
         self.total_steps = total_steps(training, len(data))
         self.steps_per_epoch = steps_per_epoch(training, len(data))
+        self.micro_batch_size = self.training.micro_batch_size or self.training.batch_size
+        """Of how many samples a gradient is computed at once; halved where memory runs out."""
         self.step = 0
         self.series: list[Point] = []
         """One point per evaluation so far."""
         self._task = task
-        self._soft = bind(recipe.objective, recipe.hyperparameters) if recipe.alpha > 0 else None
-        self._data = data.to(device)
         self._device = device
-        self._seed = seed
+        self._weighting = data.weighting
+        self._temperature = float(recipe.hyperparameters.get("temperature", 1.0))
+        data, weights = self._cached(data)
+        self._loss = StudentLoss(recipe, task, label_scale=len(data) / data.labelled_count)
+        self._batches = Batches(data.to(device), weights, self.training.batch_size, seed, device)
+        self._augmentation = _online_augmentation(self.training)
         self._parameters = FlatParameters(self.model)
         self._optimizer = _optimizer(self.training, self._parameters)
+        self._precision = Precision(self.training.precision, device)
+        self._forward = torch.compile(self.model) if self.training.compile else self.model
         self._random_states = _seeded_random_states(derive_seed(seed, "model"), device)
         self._loss_sum = 0.0
         self._loss_steps = 0
@@ -130,9 +155,9 @@ class Distiller:
         interval = 1 if self._device.type == "cpu" else LOSS_CHECK_INTERVAL
         losses: list[Tensor] = []
         self.model.train()
-        with self._own_random_stream():
-            for inputs, targets, signals in self._batches(until_step):
-                losses.append(self._train_step(inputs, targets, signals))
+        with self._own_random_stream(), deterministic_algorithms(self.training.deterministic):
+            for batch in self._batches.between(self.step, until_step):
+                losses.append(self._train_step(batch))
                 self.step += 1
                 if len(losses) >= interval:
                     self._account(losses)
@@ -166,6 +191,8 @@ class Distiller:
             "step": self.step,
             "model": {name: tensor.clone() for name, tensor in self.model.state_dict().items()},
             "optimizer": copy.deepcopy(self._optimizer.state_dict()),
+            "precision": self._precision.state_dict(),
+            "micro_batch_size": self.micro_batch_size,
             "random_states": dict(self._random_states),
             "loss_sum": self._loss_sum,
             "loss_steps": self._loss_steps,
@@ -176,52 +203,86 @@ class Distiller:
         """Go on from `state`, of a distiller with the same model, recipe, training, data and seed."""
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
+        self._precision.load_state_dict(state["precision"])
+        self.micro_batch_size = state["micro_batch_size"]
         self._random_states = {name: stream.cpu() for name, stream in state["random_states"].items()}
         self.step = state["step"]
         self._loss_sum, self._loss_steps = state["loss_sum"], state["loss_steps"]
         self.series = [Point(**point) for point in state["series"]]
 
-    def _batches(self, until_step: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-        """The batches of the steps from `self.step` to `until_step`; the last of an epoch may be short."""
-        step = self.step
-        size = min(self.training.batch_size, len(self._data))
-        while step < until_step:
-            epoch, offset = divmod(step, self.steps_per_epoch)
-            order = self._epoch_order(epoch)
-            count = min(until_step - step, self.steps_per_epoch - offset)
-            chosen = order[offset * size : (offset + count) * size]
-            inputs = self._data.inputs[chosen].split(size)
-            targets = self._data.targets[chosen].split(size)
-            signals = None if self._soft is None else self._data.signals[chosen].split(size)  # type: ignore[index]
-            for index in range(count):
-                yield inputs[index], targets[index], None if signals is None else signals[index]
-            step += count
+    def _cached(self, data: TrainingSet) -> tuple[TrainingSet, Tensor | None]:
+        """The data with one teacher's signals, which an ensemble is blended to; and the weight of each sample."""
+        if self.recipe.alpha == 0 or self._teacher is not None:
+            return dataclasses.replace(data, signals=None), None
+        if not data.has_members:
+            return data, None
+        assert data.signals is not None
+        targets = data.targets if data.views is None else data.targets.unsqueeze(1).expand(-1, data.views)
+        signals, weights = self._blend(data.signals, targets)
+        return dataclasses.replace(data, signals=signals), weights
 
-    def _epoch_order(self, epoch: int) -> Tensor:
-        generator = torch.Generator().manual_seed(derive_seed(self._seed, "epoch", epoch))
-        return torch.randperm(len(self._data), generator=generator).to(self._device)
+    def _blend(self, members: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
+        if self._weighting == "equal":
+            return blend(members, None, self._temperature), None
+        signals = blend(members, member_weights(members, targets), self._temperature)
+        return signals, sample_weights(members, targets)
 
-    def _train_step(self, inputs: Tensor, targets: Tensor, signals: Tensor | None) -> Tensor:
+    def _seen(self, batch: Batch) -> Batch:
+        """The batch as the student sees it, with what a teacher in the loop says about just that."""
+        if self._augmentation is not None:
+            batch = dataclasses.replace(batch, inputs=self._augmentation(batch.inputs))
+        if self._teacher is None:
+            return batch
+        signals, weights = self._teacher.signals(batch.inputs), None
+        if signals.ndim > 2:
+            signals, weights = self._blend(signals, batch.targets)
+        return dataclasses.replace(batch, signals=signals, weights=weights)
+
+    def _train_step(self, batch: Batch) -> Tensor:
         factor = learning_rate_factor(self.training.schedule, self.step, self.total_steps)
         for group in self._optimizer.param_groups:
             group["lr"] = self.training.learning_rate * factor
-        self._parameters.zero_gradients()
-        loss = self._loss(self.model(inputs), targets, signals)
-        loss.backward()
+        while True:
+            try:
+                loss = self._gradient(batch)
+                break
+            except torch.OutOfMemoryError:
+                self._halve(len(batch))
+        self._precision.unscale(self._optimizer)
         if self.training.gradient_clip is not None:
             self._parameters.clip_gradients(self.training.gradient_clip)
-        self._optimizer.step()
+        self._precision.step(self._optimizer)
+        return loss
+
+    def _gradient(self, batch: Batch) -> Tensor:
+        """Put the gradient of the batch's mean loss in place, micro-batch by micro-batch; returns that loss."""
+        self._parameters.zero_gradients()
+        if len(batch) <= self.micro_batch_size:
+            return self._backward(self._seen(batch), 1.0)
+        parts = batch.split(self.micro_batch_size)
+        return torch.stack([self._backward(self._seen(part), len(part) / len(batch)) for part in parts]).sum()
+
+    def _backward(self, batch: Batch, share: float) -> Tensor:
+        inputs = batch.inputs
+        if self.training.channels_last and inputs.ndim == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        with self._precision.forward_pass():
+            outputs = self._forward(inputs)
+        loss = self._loss(_at_least_float(outputs), batch, (self.step + 1) / self.total_steps)
+        if share != 1:
+            loss = share * loss
+        self._precision.backward(loss)
         return loss.detach()
 
-    def _loss(self, outputs: Tensor, targets: Tensor, signals: Tensor | None) -> Tensor:
-        alpha = self.recipe.alpha
-        if self._soft is None or signals is None:
-            return self._task.target_loss(outputs, targets, self.recipe.label_smoothing)
-        progress = (self.step + 1) / self.total_steps
-        soft = self._soft(outputs, signals, targets, progress=progress).mean()
-        if alpha == 1:
-            return soft
-        return (1 - alpha) * self._task.target_loss(outputs, targets, self.recipe.label_smoothing) + alpha * soft
+    def _halve(self, batch_size: int) -> None:
+        """Called while an out-of-memory error is handled; raises it where there is nothing left to halve."""
+        size = min(self.micro_batch_size, batch_size)
+        if size == 1:
+            raise
+        self.micro_batch_size = math.ceil(size / 2)
+        logger.warning("out of memory at step %d: gradients of %d samples at a time", self.step, self.micro_batch_size)
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _account(self, losses: list[Tensor]) -> None:
         """Add the losses of the latest steps to the running mean, and empty the list."""
@@ -250,6 +311,23 @@ class Distiller:
                 self._random_states["cpu"] = torch.get_rng_state()
                 if devices:
                     self._random_states["cuda"] = torch.cuda.get_rng_state(self._device)
+
+
+def _on_device(model: nn.Module, device: torch.device, training: TrainingConfig) -> nn.Module:
+    model = model.to(device)
+    if training.channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    return model
+
+
+def _online_augmentation(training: TrainingConfig) -> Augmentation | None:
+    if training.augmentation.mode != "online" or not training.augmentation.transforms:
+        return None
+    return Augmentation(training.augmentation.transforms)
+
+
+def _at_least_float(outputs: Tensor) -> Tensor:
+    return outputs.float() if outputs.dtype in (torch.float16, torch.bfloat16) else outputs
 
 
 def _optimizer(training: TrainingConfig, parameters: FlatParameters) -> torch.optim.Optimizer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 from torch import nn
 
 
@@ -39,14 +40,22 @@ class FlatParameters:
 
 
 def _flatten(parameters: list[nn.Parameter]) -> nn.Parameter:
-    vector = torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
+    first = parameters[0]
+    vector = torch.empty(sum(p.numel() for p in parameters), dtype=first.dtype, device=first.device)
     gradient = torch.zeros_like(vector)
     offset = 0
     for parameter in parameters:
-        end = offset + parameter.numel()
-        parameter.data = vector[offset:end].view_as(parameter)
-        parameter.grad = gradient[offset:end].view_as(parameter)
-        offset = end
+        view = _view(vector, parameter, offset)
+        view.copy_(parameter.detach())
+        parameter.data = view
+        parameter.grad = _view(gradient, parameter, offset)
+        offset += parameter.numel()
     flat = nn.Parameter(vector)
     flat.grad = gradient
     return flat
+
+
+def _view(vector: Tensor, parameter: nn.Parameter, offset: int) -> Tensor:
+    """The part of `vector` that begins at `offset`, in the shape and memory layout of `parameter`."""
+    empty = torch.empty_like(parameter, device="meta", memory_format=torch.preserve_format)
+    return vector.as_strided(parameter.shape, empty.stride(), offset)

@@ -19,6 +19,7 @@ from kdsearch.ledger.records import Point
 from kdsearch.models import build_model
 from kdsearch.recipe import Recipe
 from kdsearch.seeds import derive_seed
+from kdsearch.teacher.online import OnlineTeacher
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,11 @@ def new_distiller(
     *,
     seed: int,
     device: torch.device,
+    teacher: OnlineTeacher | None = None,
 ) -> Distiller:
     """A freshly initialised student and its distiller; everything random in it derives from `seed`."""
     model = build_model(student, data.input_shape, data.class_count, derive_seed(seed, "weights"))
-    return Distiller(model, recipe, training, data, seed=seed, device=device)
+    return Distiller(model, recipe, training, data, seed=seed, device=device, teacher=teacher)
 
 
 def distill(
@@ -54,6 +56,7 @@ def distill(
     *,
     seed: int,
     device: torch.device | str = "cpu",
+    teacher: OnlineTeacher | None = None,
     test_set: EvaluationSet | None = None,
     resume: dict[str, Any] | None = None,
     on_evaluation: Callable[[Distiller, Point], bool | None] | None = None,
@@ -62,6 +65,7 @@ def distill(
     """Train one student and score it.
 
     Args:
+        teacher: in the loop, in place of cached signals.
         resume: the `state_dict` of an earlier, unfinished run of the same student.
         on_evaluation: called after each evaluation with the distiller (for its `state_dict`) and the new point;
             returning True stops the training.
@@ -71,7 +75,7 @@ def distill(
         NonFiniteLossError: the loss is infinite or not a number.
     """
     device = torch.device(device)
-    distiller = new_distiller(student, recipe, training, training_set, seed=seed, device=device)
+    distiller = new_distiller(student, recipe, training, training_set, seed=seed, device=device, teacher=teacher)
     if resume is not None:
         distiller.load_state_dict(resume)
     _train(distiller, validation_set.to(device), on_evaluation, should_stop)

@@ -11,9 +11,11 @@ import torch.nn.functional as F
 
 from kdsearch.distiller import NonFiniteLossError
 from kdsearch.distiller import TrainingSet
+from kdsearch.distiller.batches import Batches
 from kdsearch.objectives import soft_loss
 from kdsearch.recipe import Recipe
 from tests.distiller.samples import CNN
+from tests.distiller.samples import CPU
 from tests.distiller.samples import DROPOUT
 from tests.distiller.samples import KL
 from tests.distiller.samples import LABELS
@@ -119,16 +121,15 @@ def test_every_epoch_sees_each_sample_once_with_its_own_signal() -> None:
     n = 21
     marks = torch.arange(n, dtype=torch.float32)
     data = TrainingSet(torch.arange(n), marks.view(n, 1), torch.arange(n), n, marks.view(n, 1).repeat(1, n))
-    student = distiller(data=data, batch_size=8, steps=9)
-    batches = list(student._batches(9))
-    assert [len(targets) for _, targets, _ in batches] == [8, 8, 5] * 3
+    batches = list(Batches(data, None, 8, seed=0, device=CPU).between(0, 9))
+    assert [len(batch) for batch in batches] == [8, 8, 5] * 3
     epochs = []
     for epoch in range(3):
         seen = []
-        for inputs, targets, signals in batches[3 * epoch : 3 * epoch + 3]:
-            assert signals is not None
-            assert inputs[:, 0].long().tolist() == targets.tolist() == signals[:, 5].long().tolist()
-            seen += targets.tolist()
+        for batch in batches[3 * epoch : 3 * epoch + 3]:
+            assert batch.signals is not None
+            assert batch.inputs[:, 0].long().tolist() == batch.targets.tolist() == batch.signals[:, 5].long().tolist()
+            seen += batch.targets.tolist()
         assert sorted(seen) == list(range(n))
         epochs.append(tuple(seen))
     assert len(set(epochs)) == 3

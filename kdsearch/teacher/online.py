@@ -1,0 +1,30 @@
+"""A teacher in the loop: asked about every batch as the student sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from torch import nn
+
+
+class OnlineTeacher:
+    """Frozen networks that answer for batches. It is no module, so that no student's state can come to hold it."""
+
+    def __init__(self, networks: Sequence[nn.Module], device: torch.device) -> None:
+        self._networks = [network.to(device).eval().requires_grad_(False) for network in networks]
+
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        return tuple(self._networks)
+
+    def signals(self, inputs: Tensor) -> Tensor:
+        """The logits for inputs [B, …]: [B, C] of a single network, [B, M, C] of an ensemble."""
+        import torch
+
+        with torch.no_grad():
+            logits = [network(inputs).float() for network in self._networks]
+        return logits[0] if len(logits) == 1 else torch.stack(logits, dim=1)
