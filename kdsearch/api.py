@@ -22,6 +22,7 @@ from kdsearch.data import Splits
 from kdsearch.data import load_splits
 from kdsearch.data import split
 from kdsearch.recipe import Recipe
+from kdsearch.recipe import Signal
 from kdsearch.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def distill(
     training: TrainingConfig | None = None,
     seed: int = 0,
     subset_seed: int | None = None,
+    subset: str | None = None,
+    signal: Signal = "teacher",
     device: str = "cpu",
     **hyperparameters: float,
 ) -> DistillResult:
@@ -90,30 +93,73 @@ def distill(
     Without a teacher it learns from labels alone: objective, alpha and `hyperparameters` (`temperature`, …) do not
     apply.
 
+    Args:
+        subset: how the samples are drawn: stratified, uniform, balanced, easy or hard; None is that of `data`.
+        signal: what the student is told: `teacher`, or what a control puts in its place: smoothed, shuffled or
+            random_head (see `kdsearch.teacher.altered`).
+
     Raises:
         InputError: unknown objective, or hyperparameters that are not allowed.
         NonFiniteLossError: the loss became infinite or not a number.
     """
+    recipe = Recipe("labels", 0.0, label_smoothing=label_smoothing, subset=subset)
+    if teacher is not None:
+        recipe = Recipe(objective, alpha, hyperparameters, label_smoothing, signal=signal, subset=subset)
+    return train_student(
+        data,
+        teacher,
+        recipe,
+        sample_count=sample_count,
+        student=student,
+        training=training,
+        seed=seed,
+        subset_seed=subset_seed,
+        device=device,
+    )
+
+
+def train_student(
+    data: Splits,
+    teacher: Teacher | None,
+    recipe: Recipe,
+    *,
+    sample_count: int,
+    student: ModelConfig | None = None,
+    training: TrainingConfig | None = None,
+    seed: int = 0,
+    subset_seed: int | None = None,
+    device: str = "cpu",
+) -> DistillResult:
+    """As `distill`, by a whole recipe."""
+    import torch
+
     from kdsearch import distiller
+    from kdsearch.teacher import give_lesson
 
     defaults = _defaults(data.name)
-    samples = data.samples(sample_count, derive_seed(seed, "subset") if subset_seed is None else subset_seed)
-    recipe = Recipe("labels", 0.0, label_smoothing=label_smoothing)
-    signals = validation_signals = None
-    if teacher is not None:
-        recipe = Recipe(objective, alpha, hyperparameters, label_smoothing)
-        signals = teacher.signals.of(samples.ids)
-        validation_signals = teacher.signals.of(data.validation.ids)
     student = student or defaults.student
+    training = training or defaults.training
+    lesson = give_lesson(
+        data,
+        teacher,
+        recipe.source,
+        training.augmentation,
+        sample_count=sample_count,
+        subset_seed=derive_seed(seed, "subset") if subset_seed is None else subset_seed,
+        seed=seed,
+        device=torch.device(device),
+    )
+    teacher_logits = None if teacher is None else teacher.logits_of(data.validation.ids)
     with distiller.suited_threads(student):
         return distiller.distill(
             student,
             recipe,
-            training or defaults.training,
-            distiller.TrainingSet.of(samples, data.class_count, signals),
-            distiller.EvaluationSet.of(data.validation, validation_signals),
+            training,
+            lesson.data,
+            distiller.EvaluationSet.of(data.validation, teacher_logits),
             seed=seed,
             device=device,
+            teacher=lesson.teacher,
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
+from typing import Literal
 
 from kdsearch.objectives.spec import ALPHA
 from kdsearch.objectives.spec import LABELS
@@ -23,6 +24,32 @@ TRAINING_PARAMETERS: dict[str, Parameter] = {
 """The training keys that may be searched; each overrides the sweep's `training.<name>`."""
 
 
+TEACHER = "teacher"
+SUBSET = "subset"
+SUBSETS = ("stratified", "uniform", "balanced", "easy", "hard")
+"""How the n labelled samples may be drawn; see `kdsearch.data.subsets`."""
+
+TEACHERS_SUBSETS = ("easy", "hard")
+"""Those that go by the teacher's loss on each sample."""
+
+Signal = Literal["teacher", "smoothed", "shuffled", "random_head"]
+"""What the student is told about a sample: the teacher's output, or what a control puts in its place
+(`kdsearch.teacher.altered`)."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The part of a recipe that says which samples a student sees, and what it is told about them."""
+
+    teacher: str | None
+    """One of the sweep's `teachers`; None is its `teacher`."""
+    signal: Signal
+    subset: str | None
+    """How the samples are drawn; None is `dataset.subset`."""
+    is_taught: bool
+    """Whether it is told anything but labels."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """loss = (1 - alpha) * CE(labels, label_smoothing) + alpha * soft(objective, hyperparameters)."""
@@ -32,16 +59,32 @@ class Recipe:
     hyperparameters: Mapping[str, float] = field(default_factory=dict)
     label_smoothing: float = 0.0
     training: Mapping[str, float] = field(default_factory=dict)
+    teacher: str | None = None
+    signal: Signal = "teacher"
+    subset: str | None = None
+
+    @property
+    def source(self) -> Source:
+        return Source(self.teacher, self.signal, self.subset, is_taught=self.alpha > 0)
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Recipe:
         """The recipe of a searched trial's flat parameters; what is missing takes its default."""
         objective = str(params.get("objective", "kl"))
         training = {name: float(params[name]) for name in TRAINING_PARAMETERS if name in params}
+        subset = params.get(SUBSET)
         if objective == LABELS:
-            return cls(LABELS, 0.0, label_smoothing=float(params.get("label_smoothing", 0.0)), training=training)
-        hyperparameters = _hyperparameters(SPECS[objective], params)
-        return cls(objective, float(params.get("alpha", ALPHA.default)), hyperparameters, training=training)
+            smoothing = float(params.get("label_smoothing", 0.0))
+            return cls(LABELS, 0.0, label_smoothing=smoothing, training=training, subset=subset)
+        return cls(
+            objective,
+            float(params.get("alpha", ALPHA.default)),
+            _hyperparameters(SPECS[objective], params),
+            training=training,
+            teacher=params.get(TEACHER),
+            signal=params.get("signal", "teacher"),
+            subset=subset,
+        )
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Recipe:
@@ -54,6 +97,9 @@ class Recipe:
             "hyperparameters": dict(self.hyperparameters),
             "label_smoothing": self.label_smoothing,
             "training": dict(self.training),
+            "teacher": self.teacher,
+            "signal": self.signal,
+            "subset": self.subset,
         }
 
     def flat(self) -> dict[str, Any]:
@@ -66,7 +112,13 @@ class Recipe:
         }
         if self.label_smoothing:
             flat["label_smoothing"] = self.label_smoothing
-        return flat
+        if self.signal != "teacher":
+            flat["signal"] = self.signal
+        return flat | {name: value for name, value in self._choices.items() if value is not None}
+
+    @property
+    def _choices(self) -> dict[str, str | None]:
+        return {TEACHER: self.teacher, SUBSET: self.subset}
 
     def label(self) -> str:
         """A short name for people: `kl T=4.2 a=0.80`, `labels`, `labels e=0.1`."""
@@ -78,6 +130,7 @@ class Recipe:
                 *(k if v is True else f"{_SHORT.get(k, k)}={v:.3g}" for k, v in self.hyperparameters.items()),
                 f"a={self.alpha:.2f}",
             ]
+        parts += [value for value in self._choices.values() if value is not None]
         return " ".join(parts + [f"{_SHORT.get(k, k)}={v:.2g}" for k, v in self.training.items()])
 
 

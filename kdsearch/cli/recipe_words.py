@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from typing import get_args
 
 from kdsearch.config.overrides import Line
 from kdsearch.config.overrides import read_lines
@@ -16,14 +17,18 @@ from kdsearch.objectives.spec import ALPHA
 from kdsearch.objectives.spec import LABELS
 from kdsearch.objectives.spec import SPECS
 from kdsearch.objectives.spec import Parameter
+from kdsearch.recipe import SUBSET
+from kdsearch.recipe import SUBSETS
 from kdsearch.recipe import TRAINING_PARAMETERS
 from kdsearch.recipe import Recipe
+from kdsearch.recipe import Signal
 
 SAMPLE_COUNT = "sample_count"
 OBJECTIVE = "objective"
 LABEL_SMOOTHING = "label_smoothing"
 HYPERPARAMETERS = {parameter.name: parameter for spec in SPECS.values() for parameter in spec.parameters}
-KEYS = (SAMPLE_COUNT, OBJECTIVE, ALPHA.name, LABEL_SMOOTHING, *HYPERPARAMETERS, *TRAINING_PARAMETERS)
+NAMES: dict[str, tuple[str, ...]] = {SUBSET: SUBSETS, "signal": get_args(Signal)}
+KEYS = (SAMPLE_COUNT, OBJECTIVE, ALPHA.name, LABEL_SMOOTHING, *NAMES, *HYPERPARAMETERS, *TRAINING_PARAMETERS)
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ def _problems(lines: Iterable[Line], values: Mapping[str, Any]) -> Iterable[Prob
         yield Problem(OBJECTIVE, objective, one_of(objective, (*SPECS, LABELS)))
         return
     takes = _parameters(objective)
-    names = [LABEL_SMOOTHING, *takes] if objective == LABELS else list(takes)
+    names = [LABEL_SMOOTHING, SUBSET, *takes] if objective == LABELS else [*NAMES, *takes]
     for line in lines:
         value = values[line.key]
         if line.key == SAMPLE_COUNT:
@@ -60,6 +65,9 @@ def _problems(lines: Iterable[Line], values: Mapping[str, Any]) -> Iterable[Prob
                 yield Problem(line.key, value, "must be an integer >= 1")
         elif line.key in takes:
             yield from _value_problems(takes[line.key], value)
+        elif line.key in names and line.key in NAMES:
+            if value not in NAMES[line.key]:
+                yield Problem(line.key, value, one_of(value, NAMES[line.key]))
         elif line.key != OBJECTIVE and line.key not in names:
             yield Problem(line.key, value, f"objective={objective} takes {', '.join(names)}")
         elif line.key == LABEL_SMOOTHING and not (_is_number(value) and 0 <= value < 1):

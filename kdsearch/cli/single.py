@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from kdsearch.errors import KdsearchError
-from kdsearch.objectives.spec import LABELS
 
 if TYPE_CHECKING:
     from kdsearch.config.schema import SweepConfig
@@ -51,19 +50,16 @@ def train(config: SweepConfig, recipe: Recipe, splits: Splits, teacher: Teacher,
     from kdsearch.teacher.training import resolve_device
 
     try:
-        result = api.distill(
+        result = api.train_student(
             splits,
-            None if recipe.objective == LABELS else teacher,
+            teacher,
+            recipe,
             sample_count=sample_count,
-            objective=recipe.objective,
-            alpha=recipe.alpha,
-            label_smoothing=recipe.label_smoothing,
             student=config.student,
-            training=config.training.model_copy(update=dict(recipe.training)),
+            training=config.training,
             seed=config.seed,
             subset_seed=derive_seed(config.seed, "subset", "search"),
             device=str(resolve_device(config.training.device)),
-            **recipe.hyperparameters,
         )
     except NonFiniteLossError as error:
         raise KdsearchError(f"{recipe.label()}: {error}; try a lower training.learning_rate") from None

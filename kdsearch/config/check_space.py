@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Iterable
 
 from kdsearch.config.schema import ParameterConfig
@@ -12,14 +13,18 @@ from kdsearch.errors import Problem
 from kdsearch.objectives.spec import ALPHA
 from kdsearch.objectives.spec import SPECS
 from kdsearch.objectives.spec import Parameter
+from kdsearch.recipe import SUBSET
+from kdsearch.recipe import SUBSETS
+from kdsearch.recipe import TEACHER
 from kdsearch.recipe import TRAINING_PARAMETERS
 
 _PREFIX = "search_space.parameters"
 _DEFAULT_OBJECTIVES = ("kl",)
+_NO_TEACHERS = "there are no teachers to choose from; teacher=[NAME,NAME] gives them"
 
 
-def space_problems(config: SearchSpaceConfig) -> Iterable[Problem]:
-    """What is wrong with each searched parameter."""
+def space_problems(config: SearchSpaceConfig, teachers: Collection[str]) -> Iterable[Problem]:
+    """What is wrong with each searched parameter; `teachers` are those that can be chosen."""
     if not config.parameters:
         yield Problem(_PREFIX, {}, "must hold at least one parameter")
     objectives = _objectives(config)
@@ -29,8 +34,14 @@ def space_problems(config: SearchSpaceConfig) -> Iterable[Problem]:
         key = f"{_PREFIX}.{name}"
         if name == "objective":
             continue
+        if name == TEACHER:
+            yield from _name_problems(key, range_, teachers)
+            continue
+        if name == SUBSET:
+            yield from _name_problems(key, range_, SUBSETS)
+            continue
         if name not in by_name:
-            known = ["objective", *by_name]
+            known = ["objective", TEACHER, SUBSET, *by_name]
             hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
             yield Problem(key, _written(range_), f"unknown parameter{hint}")
         elif not _applies(name, objectives):
@@ -57,14 +68,21 @@ def _objective_problems(config: SearchSpaceConfig) -> Iterable[Problem]:
     searched = config.parameters.get("objective")
     if searched is None:
         return
-    key = f"{_PREFIX}.objective"
+    if searched.choices is None and not _has_bounds(searched):
+        return
+    yield from _name_problems(f"{_PREFIX}.objective", searched, SPECS)
+
+
+def _name_problems(key: str, searched: ParameterConfig, names: Collection[str]) -> Iterable[Problem]:
+    """What is wrong with a parameter that is chosen from `names`."""
     if _has_bounds(searched):
         yield Problem(key, _written(searched), "is a name: it takes `choices` alone")
-    if searched.choices is not None:
-        yield from _choice_problems(f"{key}.choices", searched.choices)
-        for choice in searched.choices:
-            if choice not in SPECS:
-                yield Problem(f"{key}.choices", choice, one_of(choice, SPECS))
+        return
+    choices = searched.choices or ()
+    yield from _choice_problems(f"{key}.choices", choices)
+    for choice in choices:
+        if choice not in names:
+            yield Problem(f"{key}.choices", choice, one_of(choice, names) if names else _NO_TEACHERS)
 
 
 def _applies(name: str, objectives: tuple[str, ...]) -> bool:

@@ -18,7 +18,7 @@ from kdsearch.errors import Problem
 def check(config: SweepConfig) -> list[Problem]:
     """Everything that is wrong with `config` beyond its types."""
     return [
-        *space_problems(config.search_space),
+        *space_problems(config.search_space, config.teachers),
         *_control_problems(config),
         *_model_problems("student", config.student),
         *_model_problems("teacher.model", config.teacher.model),

@@ -37,6 +37,10 @@ from kdsearch.config.spaces import space_files
 from kdsearch.config.suggest import all_keys
 from kdsearch.config.suggest import one_of
 from kdsearch.config.suggest import unknown_key
+from kdsearch.config.teachers import add_teacher
+from kdsearch.config.teachers import chosen_names
+from kdsearch.config.teachers import names_several
+from kdsearch.config.teachers import partition_own
 from kdsearch.config.translate import dotted
 from kdsearch.config.typed import is_covered
 from kdsearch.config.typed import typed
@@ -154,21 +158,39 @@ def config_loader() -> ConfigLoader:
 
 def _compose(lines: Sequence[Line], unreadable: Mapping[str, Problem]) -> tuple[DictConfig, list[Problem]]:
     """Compose all lines; where Hydra refuses, without the ones that are wrong."""
-    problems, accepted = [], []
     choices, values = _partition(lines)
-    for line in choices:
-        wrong = _wrong_choice(line, unreadable)
-        if wrong:
-            problems.append(wrong)
-        else:
-            accepted.append(line.text)
+    problems = [wrong for line in choices for wrong in _wrong_choice(line, unreadable)]
+    wrong_keys = {problem.key for problem in problems}
+    several = [line for line in choices if names_several(line) and line.key not in wrong_keys]
+    accepted = [line.text for line in choices if line not in several and line.key not in wrong_keys]
+    if several:
+        return _compose_several(chosen_names(several[-1]), accepted, values, problems)
+    return _compose_one(accepted, values, problems)
+
+
+def _compose_several(
+    names: list[str], accepted: list[str], lines: Sequence[Line], problems: list[Problem]
+) -> tuple[DictConfig, list[Problem]]:
+    """`teacher=[a,b]`: the first is the sweep's own, and the search chooses among all of them.
+
+    What is set under `teacher.` goes for each of them, and what is set under `teachers.NAME.` for that one.
+    """
+    own, shared = partition_own(lines)
+    config, problems = _compose_one([*accepted, f"teacher={names[0]}"], shared, problems)
+    for name in names:
+        other, _ = _compose_one([*accepted, f"teacher={name}"], shared, [])
+        add_teacher(config, name, other)
+    return config, problems + [problem for line in own for problem in _apply(config, line)]
+
+
+def _compose_one(
+    accepted: list[str], values: Sequence[Line], problems: list[Problem]
+) -> tuple[DictConfig, list[Problem]]:
     try:
         return compose(CONFIG, [*accepted, *(line.text for line in values)]), problems
     except (HydraException, OmegaConfBaseException):
         config = compose(CONFIG, accepted)
-        for line in values:
-            problems += _apply(config, line)
-        return config, problems
+        return config, problems + [problem for line in values for problem in _apply(config, line)]
 
 
 def _partition(lines: Sequence[Line]) -> tuple[list[Line], list[Line]]:
@@ -177,14 +199,16 @@ def _partition(lines: Sequence[Line]) -> tuple[list[Line], list[Line]]:
     return choices, [line for line in lines if line.key not in GROUPS]
 
 
-def _wrong_choice(line: Line, unreadable: Mapping[str, Problem]) -> Problem | None:
-    choice = line.parsed.value()
-    if isinstance(choice, str) and choice in unreadable:
-        return unreadable[choice]
+def _wrong_choice(line: Line, unreadable: Mapping[str, Problem]) -> Iterator[Problem]:
     options = _options(line.key)
-    if line.parsed.is_delete() or line.parsed.is_add() or not isinstance(choice, str) or choice not in options:
-        return Problem(line.key, line.value, one_of(line.value, options))
-    return None
+    if line.parsed.is_delete() or line.parsed.is_add():
+        yield Problem(line.key, line.value, one_of(line.value, options))
+        return
+    for name in chosen_names(line):
+        if isinstance(name, str) and name in unreadable:
+            yield unreadable[name]
+        elif not isinstance(name, str) or name not in options:
+            yield Problem(line.key, name, one_of(name, options))
 
 
 def _options(group: str) -> list[str]:

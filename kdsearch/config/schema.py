@@ -157,13 +157,40 @@ class TrainingConfig(Frozen):
 
 
 class TeacherConfig(Frozen):
-    """The network whose outputs are distilled; trained once per (data set, this config, seed), on the train pool."""
+    """What is distilled: a network, trained once per (data set, this config, seed) on the train pool, or several."""
 
     name: str
     model: ModelConfig
     training: TrainingConfig
     sample_count: Count | None = None
     """How many samples of the train pool the teacher sees; null is all of them."""
+    weights: str | None = None
+    """A file with the network's `state_dict`, or `pretrained` for the library's own weights: taken as it is, untrained;
+    null trains it."""
+    seeds: Count = 1
+    """How many networks of this kind, from different seeds, are taken together."""
+    members: dict[str, TeacherConfig] = Field(default_factory=dict)
+    """Further teachers to take together with this one."""
+    weighting: Literal["equal", "unikd"] = "equal"
+    """Of several networks: `equal`, or `unikd`, by each one's correctness on a sample."""
+
+    def networks(self) -> tuple[tuple[TeacherConfig, int], ...]:
+        """Every network by itself, with the index of its seed; one or several."""
+        alone = self.model_copy(update={"seeds": 1, "members": {}, "weighting": "equal"})
+        own = tuple((alone, index) for index in range(self.seeds))
+        return own + tuple(network for member in self.members.values() for network in member.networks())
+
+    @property
+    def is_ensemble(self) -> bool:
+        return len(self.networks()) > 1
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> TeacherConfig:
+        if self.weights is not None and self.seeds > 1:
+            raise _refused("seeds", "must be 1 where `weights` are given: they are one network's")
+        if self.weighting != "equal" and self.seeds == 1 and not self.members:
+            raise _refused("weighting", "must be equal where there is one network; `seeds` or `members` give more")
+        return self
 
 
 class ParameterConfig(Frozen):
@@ -235,6 +262,8 @@ class SweepConfig(Frozen):
     mlflow: MlflowConfig
     dataset: DatasetConfig
     teacher: TeacherConfig
+    teachers: dict[str, TeacherConfig] = Field(default_factory=dict)
+    """Those that the search chooses from, by name; controls use `teacher`. Empty where it is not searched."""
     student: ModelConfig
     search_space: SearchSpaceConfig
     sample_counts: tuple[Count, ...]

@@ -19,6 +19,7 @@ from kdsearch.distiller.tasks import CLASSIFICATION
 from kdsearch.distiller.tasks import Classification
 from kdsearch.distiller.tasks import Task
 from kdsearch.distiller.threads import suited_threads
+from kdsearch.distiller.views import with_bank
 
 __all__ = [
     "CLASSIFICATION",
@@ -38,4 +39,5 @@ __all__ = [
     "steps_per_epoch",
     "suited_threads",
     "total_steps",
+    "with_bank",
 ]

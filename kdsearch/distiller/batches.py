@@ -19,14 +19,15 @@ GATHER_BYTES = 2**26
 
 @dataclass(slots=True)
 class Batch:
-    """B samples: inputs [B, …], class indices [B], and, where they are cached, the teacher's logits [B, C], the weight
-    of each sample's soft loss [B] and the teacher's features [B, …]."""
+    """B samples: inputs [B, …] and class indices [B]; where they are there, the teacher's logits [B, C], the weight of
+    each sample's soft loss [B], the teacher's features [B, …] and an order of the classes [B, C] (see TrainingSet)."""
 
     inputs: Tensor
     targets: Tensor
     signals: Tensor | None = None
     weights: Tensor | None = None
     features: Tensor | None = None
+    permutations: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -34,14 +35,16 @@ class Batch:
     def split(self, size: int) -> list[Batch]:
         """The batch in parts of at most `size` samples."""
         parts = math.ceil(len(self) / size)
-        signals, weights, features = (_split(t, size, parts) for t in (self.signals, self.weights, self.features))
-        columns = (self.inputs.split(size), self.targets.split(size), signals, weights, features)
-        return [Batch(*column) for column in zip(*columns, strict=True)]
+        optional = [_split(tensor, size, parts) for tensor in self._optional()]
+        columns = zip(self.inputs.split(size), self.targets.split(size), *optional, strict=True)
+        return [Batch(*column) for column in columns]
 
     def to(self, device: torch.device) -> Batch:
-        signals, weights, features = (_to(t, device) for t in (self.signals, self.weights, self.features))
         inputs, targets = (t.to(device, non_blocking=True) for t in (self.inputs, self.targets))
-        return Batch(inputs, targets, signals, weights, features)
+        return Batch(inputs, targets, *(_to(tensor, device) for tensor in self._optional()))
+
+    def _optional(self) -> tuple[Tensor | None, ...]:
+        return (self.signals, self.weights, self.features, self.permutations)
 
 
 class Batches:
@@ -88,6 +91,7 @@ class Batches:
             signals=None if data.signals is None else data.signals[where],
             weights=None if self._weights is None else self._weights[where],
             features=None if data.features is None else data.features[where],
+            permutations=None if data.permutations is None else data.permutations[chosen],
         )
 
 

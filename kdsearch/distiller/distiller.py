@@ -34,6 +34,7 @@ from kdsearch.distiller.tasks import Task
 from kdsearch.ledger.records import Point
 from kdsearch.recipe import Recipe
 from kdsearch.seeds import derive_seed
+from kdsearch.teacher.altered import permuted
 from kdsearch.teacher.ensemble import blend
 from kdsearch.teacher.ensemble import member_weights
 from kdsearch.teacher.ensemble import sample_weights
@@ -214,12 +215,12 @@ class Distiller:
         """The data with one teacher's signals, which an ensemble is blended to; and the weight of each sample."""
         if self.recipe.alpha == 0 or self._teacher is not None:
             return dataclasses.replace(data, signals=None), None
-        if not data.has_members:
-            return data, None
         assert data.signals is not None
-        targets = data.targets if data.views is None else data.targets.unsqueeze(1).expand(-1, data.views)
-        signals, weights = self._blend(data.signals, targets)
-        return dataclasses.replace(data, signals=signals), weights
+        signals, weights = permuted(data.signals, data.permutations), None
+        if data.has_members:
+            targets = data.targets if data.views is None else data.targets.unsqueeze(1).expand(-1, data.views)
+            signals, weights = self._blend(signals, targets)
+        return dataclasses.replace(data, signals=signals, permutations=None), weights
 
     def _blend(self, members: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
         if self._weighting == "equal":
@@ -233,7 +234,7 @@ class Distiller:
             batch = dataclasses.replace(batch, inputs=self._augmentation(batch.inputs))
         if self._teacher is None:
             return batch
-        signals, weights = self._teacher.signals(batch.inputs), None
+        signals, weights = permuted(self._teacher.signals(batch.inputs), batch.permutations), None
         if signals.ndim > 2:
             signals, weights = self._blend(signals, batch.targets)
         return dataclasses.replace(batch, signals=signals, weights=weights)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import Literal
 
 import numpy as np
@@ -43,12 +45,19 @@ class TrainingSet:
     """How the members of an ensemble, and samples under it, are weighed; see `kdsearch.teacher.ensemble`."""
     features: Tensor | None = None
     """What a layer of the teacher gives for the samples, [n, (views,) …]; None where no feature objective needs it."""
+    permutations: Tensor | None = None
+    """For each sample an order of the classes, int64 [n, C], in which the teacher's logits are given to the student."""
     vocabulary_size: int | None = None
     """How many tokens there are, where inputs are token ids."""
 
     def __post_init__(self) -> None:
         _check_lengths(
-            ids=self.ids, inputs=self.inputs, targets=self.targets, signals=self.signals, features=self.features
+            ids=self.ids,
+            inputs=self.inputs,
+            targets=self.targets,
+            signals=self.signals,
+            features=self.features,
+            permutations=self.permutations,
         )
 
     @classmethod
@@ -81,11 +90,14 @@ class TrainingSet:
 
     def to(self, device: torch.device) -> TrainingSet:
         """On `device` where it fits there; else in pinned memory, from where batches are copied one by one."""
-        tensors = {name: getattr(self, name) for name in ("ids", "inputs", "targets", "signals", "features")}
-        present = {name: tensor for name, tensor in tensors.items() if tensor is not None}
-        if _fits(device, sum(tensor.nbytes for tensor in present.values())):
-            return dataclasses.replace(self, **{name: tensor.to(device) for name, tensor in present.items()})
-        return dataclasses.replace(self, **{name: tensor.pin_memory() for name, tensor in present.items()})
+        tensors = [value for value in vars(self).values() if isinstance(value, Tensor)]
+        if _fits(device, sum(tensor.nbytes for tensor in tensors)):
+            return self._with_each(lambda tensor: tensor.to(device))
+        return self._with_each(Tensor.pin_memory)
+
+    def _with_each(self, change: Callable[[Tensor], Tensor]) -> TrainingSet:
+        changed: dict[str, Any] = {k: change(v) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        return dataclasses.replace(self, **changed)
 
 
 @dataclass(frozen=True)

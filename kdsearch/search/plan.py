@@ -6,13 +6,16 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
+from typing import cast
 
 from kdsearch.config.schema import SweepConfig
 from kdsearch.ledger import Kind
 from kdsearch.ledger import TrialRecord
 from kdsearch.ledger import TrialState
 from kdsearch.objectives.spec import LABELS
+from kdsearch.objectives.spec import TEMPERATURE
 from kdsearch.recipe import Recipe
+from kdsearch.recipe import Signal
 from kdsearch.search.space import Space
 from kdsearch.search.space import labels_space
 from kdsearch.search.space import search_space
@@ -137,9 +140,12 @@ def _controls(entry: str | dict[str, tuple[float, ...]]) -> Iterable[FixedTrial]
                 yield FixedTrial(Recipe(LABELS, 0.0, label_smoothing=value), control=label)
         case "kl_t1":
             yield FixedTrial(Recipe("kl", 1.0, {"temperature": 1.0}), control=name)
+        case "smoothed_teacher" | "shuffled_teacher" | "random_head":
+            signal = cast(Signal, name.removesuffix("_teacher"))
+            yield FixedTrial(Recipe("kl", 1.0, {"temperature": TEMPERATURE.default}, signal=signal), control=name)
         case _:
             raise ValueError(f"unknown control: {name}")
 
 
-CONTROLS = ("labels", "label_smoothing", "kl_t1")
+CONTROLS = ("labels", "label_smoothing", "kl_t1", "smoothed_teacher", "shuffled_teacher", "random_head")
 """The names that `controls` may hold."""

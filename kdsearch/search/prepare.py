@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 
+from kdsearch.config.schema import AugmentationConfig
 from kdsearch.config.schema import SweepConfig
 from kdsearch.data import Split
 from kdsearch.data import Splits
 from kdsearch.errors import KdsearchError
+from kdsearch.recipe import Source
 from kdsearch.search.board import BoardHandle
 from kdsearch.search.board import BoardOutage
-from kdsearch.teacher import Signals
+from kdsearch.teacher import Lesson
+from kdsearch.teacher import Teacher
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,33 +25,43 @@ if TYPE_CHECKING:
     from ray import ObjectRef
 
     from kdsearch.distiller import EvaluationSet
-    from kdsearch.distiller import TrainingSet
 
 
 @dataclass(frozen=True)
 class SearchData:
-    """What search and controls see: train pool and validation split, and what the teacher says about their samples."""
+    """What search and controls see: train pool and validation split, and what teachers say about their samples."""
 
     splits: Splits
-    signals: Signals
+    teachers: Mapping[str | None, Teacher]
+    """By the name under which a recipe has it; None is the sweep's own."""
+    seed: int
 
-    def training_set(self, sample_count: int, subset_seed: int) -> TrainingSet:
-        import torch
+    def lesson(
+        self,
+        source: Source,
+        augmentation: AugmentationConfig,
+        *,
+        sample_count: int,
+        subset_seed: int,
+        device: torch.device,
+    ) -> Lesson:
+        """What a student with this sample count, subset seed and source is taught."""
+        from kdsearch.teacher import give_lesson
 
-        from kdsearch.distiller import TrainingSet
-
-        samples = self.splits.samples(sample_count, subset_seed)
-        return TrainingSet(
-            ids=torch.from_numpy(samples.ids),
-            inputs=torch.from_numpy(samples.inputs),
-            targets=torch.from_numpy(samples.targets),
-            class_count=self.splits.class_count,
-            signals=torch.from_numpy(self.signals.of(samples.ids)),
+        return give_lesson(
+            self.splits,
+            self.teachers[source.teacher],
+            source,
+            augmentation,
+            sample_count=sample_count,
+            subset_seed=subset_seed,
+            seed=self.seed,
+            device=device,
         )
 
-    def validation_set(self) -> EvaluationSet:
+    def validation_set(self, teacher: str | None) -> EvaluationSet:
         validation = self.splits.validation
-        return _evaluation_set(validation, self.signals.of(validation.ids))
+        return _evaluation_set(validation, self.teachers[teacher].logits_of(validation.ids))
 
 
 @dataclass(frozen=True)
@@ -127,9 +140,18 @@ def _prepare(
     check_same_data(config, before, marks)
     # A teacher may have taken hours: it is kept until the storage takes it.
     storage = PatientStorage(open_storage(config.storage), BoardOutage(board))
-    teacher = ensure_teacher(config.teacher, splits, config.seed, storage, device=device)
-    facts = {**teacher.record(), "fingerprint": marks}
-    return SearchData(splits.without_test(), teacher.signals), TestData(splits.test("confirmation")), facts
+    teachers: dict[str | None, Teacher] = {}
+    for name, wanted in [(None, config.teacher), *config.teachers.items()]:
+        same = next((teacher for teacher in teachers.values() if teacher.config == wanted), None)
+        teachers[name] = same or ensure_teacher(wanted, splits, config.seed, storage, device=device)
+    data = SearchData(splits.without_test(), teachers, config.seed)
+    return data, TestData(splits.test("confirmation")), _facts(teachers) | {"fingerprint": marks}
+
+
+def _facts(teachers: Mapping[str | None, Teacher]) -> dict[str, Any]:
+    """The record of the sweep's own teacher, and of those the search chooses from, under `teachers`."""
+    searched = {name: teacher.record() for name, teacher in teachers.items() if name is not None}
+    return teachers[None].record() | ({"teachers": searched} if searched else {})
 
 
 def training_device(wanted: str, gpus: float) -> torch.device:

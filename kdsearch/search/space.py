@@ -18,6 +18,8 @@ from kdsearch.objectives.spec import ALPHA
 from kdsearch.objectives.spec import LABELS
 from kdsearch.objectives.spec import SPECS
 from kdsearch.objectives.spec import Parameter
+from kdsearch.recipe import SUBSET
+from kdsearch.recipe import TEACHER
 from kdsearch.recipe import TRAINING_PARAMETERS
 from kdsearch.recipe import Recipe
 
@@ -83,6 +85,10 @@ class Space:
         return json.dumps([self.objective, dimensions])
 
 
+CHOICES = (TEACHER, SUBSET)
+"""What is chosen from a list of names, whatever the objective."""
+
+
 def search_space(config: SearchSpaceConfig) -> Space:
     """The space of the searched trials."""
     parameters = dict(config.parameters)
@@ -91,6 +97,7 @@ def search_space(config: SearchSpaceConfig) -> Space:
     dimensions = [Dimension("objective", _categorical(objectives), None)] if len(objectives) > 1 else []
     if "alpha" in parameters:
         dimensions.append(Dimension("alpha", _distribution(parameters.pop("alpha"), ALPHA), None))
+    dimensions += _choice_dimensions(parameters, CHOICES)
     for name, specs in _hyperparameters(objectives).items():
         if name in parameters:
             spec = specs[next(iter(specs))]
@@ -100,9 +107,16 @@ def search_space(config: SearchSpaceConfig) -> Space:
 
 
 def labels_space(config: SearchSpaceConfig) -> Space | None:
-    """The space of the labels-only rival: the training keys that the search tunes; None when it tunes none."""
-    dimensions = tuple(_training_dimensions(config.parameters))
+    """The space of the labels-only rival: what the search tunes that has nothing to do with a teacher's outputs, the
+    training keys and the choice of samples; None when it tunes none of them."""
+    dimensions = (*_choice_dimensions(config.parameters, (SUBSET,)), *_training_dimensions(config.parameters))
     return Space(dimensions, LABELS) if dimensions else None
+
+
+def _choice_dimensions(parameters: dict[str, ParameterConfig], names: Iterable[str]) -> Iterable[Dimension]:
+    for name in names:
+        if name in parameters:
+            yield Dimension(name, _categorical(list(parameters[name].choices or ())), None)
 
 
 def _training_dimensions(parameters: dict[str, ParameterConfig]) -> Iterable[Dimension]:

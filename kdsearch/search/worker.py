@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 import traceback
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from typing import Any
 
+from kdsearch.config.schema import AugmentationConfig
 from kdsearch.config.schema import ModelConfig
 from kdsearch.config.schema import TrainingConfig
 from kdsearch.ledger.ledger import TrialResult
@@ -16,6 +18,7 @@ from kdsearch.ledger.records import Point
 from kdsearch.ledger.records import Reason
 from kdsearch.ledger.records import TrialState
 from kdsearch.outage import AwayError
+from kdsearch.recipe import Source
 from kdsearch.search.board import BoardOutage
 from kdsearch.search.checkpoints import CheckpointStore
 from kdsearch.search.pack import Judgement
@@ -38,10 +41,10 @@ if TYPE_CHECKING:
 
     from kdsearch.distiller import Distiller
     from kdsearch.distiller import EvaluationSet
-    from kdsearch.distiller import TrainingSet
     from kdsearch.search.board import BoardHandle
     from kdsearch.search.prepare import SearchData
     from kdsearch.search.prepare import TestData
+    from kdsearch.teacher import Lesson
 
 STOP_POLL_SECONDS = 1.0
 
@@ -138,9 +141,25 @@ class SlotRun:
 
         context, slot = self._context, self._slot
         device = training_device(context.training.device, context.gpus)
-        training_set, validation_set = _sets(context.data, slot.sample_count, slot.subset_seed, device)
+        lesson = _lesson(
+            context.data,
+            slot.recipe.source,
+            context.training.augmentation.model_dump_json(),
+            slot.sample_count,
+            slot.subset_seed,
+            device,
+        )
+        validation_set = _validation_set(context.data, slot.recipe.teacher, device)
         self._distillers = [
-            new_distiller(context.student, slot.recipe, context.training, training_set, seed=seed, device=device)
+            new_distiller(
+                context.student,
+                slot.recipe,
+                context.training,
+                lesson.data,
+                seed=seed,
+                device=device,
+                teacher=lesson.teacher,
+            )
             for seed in self._seeds()
         ]
         if not self._restore():
@@ -286,15 +305,22 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _sets(
-    data: ObjectRef[SearchData], sample_count: int, subset_seed: int, device: torch.device
-) -> tuple[TrainingSet, EvaluationSet]:
-    return _fetch(data).training_set(sample_count, subset_seed).to(device), _validation_set(data, device)
+def _lesson(
+    data: ObjectRef[SearchData],
+    source: Source,
+    augmentation: str,
+    sample_count: int,
+    subset_seed: int,
+    device: torch.device,
+) -> Lesson:
+    config = AugmentationConfig.model_validate_json(augmentation)
+    lesson = _fetch(data).lesson(source, config, sample_count=sample_count, subset_seed=subset_seed, device=device)
+    return replace(lesson, data=lesson.data.to(device))
 
 
-@lru_cache(maxsize=2)
-def _validation_set(data: ObjectRef[SearchData], device: torch.device) -> EvaluationSet:
-    return _fetch(data).validation_set().to(device)
+@lru_cache(maxsize=4)
+def _validation_set(data: ObjectRef[SearchData], teacher: str | None, device: torch.device) -> EvaluationSet:
+    return _fetch(data).validation_set(teacher).to(device)
 
 
 @lru_cache(maxsize=2)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from kdsearch.teacher.identity import teacher_hash
+from kdsearch.teacher.lesson import Lesson
+from kdsearch.teacher.lesson import give_lesson
 from kdsearch.teacher.signals import Signals
 from kdsearch.teacher.store import ensure_teacher
 from kdsearch.teacher.store import find_teacher
+from kdsearch.teacher.teacher import Network
 from kdsearch.teacher.teacher import Teacher
 from kdsearch.teacher.training import train_teacher
 
-__all__ = ["Signals", "Teacher", "ensure_teacher", "find_teacher", "teacher_hash", "train_teacher"]
+__all__ = [
+    "Lesson",
+    "Network",
+    "Signals",
+    "Teacher",
+    "ensure_teacher",
+    "find_teacher",
+    "give_lesson",
+    "train_teacher",
+]

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 from kdsearch.config.schema import TeacherConfig
 from kdsearch.data import Split
 from kdsearch.data import Splits
 from kdsearch.seeds import derive_seed
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised when a teacher trained by this version would differ from, or could not be read by, an earlier one."""
+
+PRETRAINED = "pretrained"
+
+_MAKES_NO_DIFFERENCE = {"device", "evaluations", "compile", "channels_last", "deterministic"}
+"""Keys of training that say where and how something is computed, not what."""
 
 
 def teacher_samples(config: TeacherConfig, splits: Splits, seed: int) -> Split:
@@ -21,22 +27,44 @@ def teacher_samples(config: TeacherConfig, splits: Splits, seed: int) -> Split:
     return splits.samples(config.sample_count, derive_seed(seed, "teacher samples"))
 
 
-def teacher_hash(config: TeacherConfig, splits: Splits, seed: int) -> str:
-    """A name for the teacher that this config, data and seed give; where it is trained makes no difference."""
-    from kdsearch.distiller import total_steps
+def network_seed(seed: int, index: int) -> int:
+    """The seed of the network number `index` of its kind."""
+    return seed if index == 0 else derive_seed(seed, "network", index)
 
-    samples = teacher_samples(config, splits, seed)
+
+def network_hash(config: TeacherConfig, splits: Splits, seed: int) -> str:
+    """A name for the network that this config, data and seed give; where it is trained makes no difference.
+
+    Raises:
+        InputError: `weights` names a file that cannot be read.
+    """
     identity = {
         "format": FORMAT_VERSION,
         "data": splits.fingerprint,
-        "samples": _digest(samples.ids.tobytes()),
         "pool": _digest(splits.pool.ids.tobytes()),
         "validation": _digest(splits.validation.ids.tobytes()),
-        "config": config.model_dump(mode="json", exclude={"training": {"device", "evaluations"}}),
+        "model": config.model.model_dump(mode="json"),
+        **(_origin(config, splits, seed) if config.weights is None else _weights(config.weights)),
+    }
+    return _digest(json.dumps(identity, sort_keys=True).encode())[:20]
+
+
+def _origin(config: TeacherConfig, splits: Splits, seed: int) -> dict[str, Any]:
+    from kdsearch.distiller import total_steps
+
+    samples = teacher_samples(config, splits, seed)
+    return {
+        "samples": _digest(samples.ids.tobytes()),
+        "training": config.training.model_dump(mode="json", exclude=_MAKES_NO_DIFFERENCE),
         "steps": total_steps(config.training, len(samples)),
         "seed": seed,
     }
-    return _digest(json.dumps(identity, sort_keys=True).encode())[:20]
+
+
+def _weights(weights: str) -> dict[str, str]:
+    from kdsearch.models.weights import content_hash
+
+    return {"weights": weights if weights == PRETRAINED else content_hash(weights)}
 
 
 def _digest(content: bytes) -> str:

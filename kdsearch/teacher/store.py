@@ -1,4 +1,4 @@
-"""Teachers in the storage: `teachers/<hash>/` with weights, signals and, written last, `teacher.json`."""
+"""Teachers' networks in the storage: `teachers/<hash>/` with weights, signals and, written last, `teacher.json`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ import numpy as np
 
 from kdsearch.config.schema import TeacherConfig
 from kdsearch.data import Splits
-from kdsearch.models import build_model
 from kdsearch.models import parameter_count
 from kdsearch.storage import Storage
 from kdsearch.teacher.identity import FORMAT_VERSION
-from kdsearch.teacher.identity import teacher_hash
+from kdsearch.teacher.identity import network_hash
+from kdsearch.teacher.identity import network_seed
 from kdsearch.teacher.signals import Signals
+from kdsearch.teacher.teacher import Network
 from kdsearch.teacher.teacher import Teacher
+from kdsearch.teacher.training import build_network
 from kdsearch.teacher.training import frozen
-from kdsearch.teacher.training import train_teacher
+from kdsearch.teacher.training import together
+from kdsearch.teacher.training import train_network
 
 if TYPE_CHECKING:
     import torch
@@ -43,21 +46,37 @@ def ensure_teacher(
     device: str | torch.device = "auto",
     on_evaluation: Callable[[Distiller, Point], bool | None] | None = None,
 ) -> Teacher:
-    """The stored teacher of this config, data and seed; trained and stored first where there is none.
+    """The stored teacher of this config, data and seed; what is missing of it is trained and stored first.
 
     Raises:
-        InputError: its loss became infinite or not a number.
+        InputError: its loss became infinite or not a number, or its weights can't be used.
     """
-    teacher = find_teacher(config, splits, seed, storage)
-    if teacher is None:
-        teacher = train_teacher(config, splits, seed, device=device, on_evaluation=on_evaluation)
-        _save(teacher, splits, seed, storage)
-    return teacher
+    networks = []
+    for alone, index in config.networks():
+        network = find_network(alone, splits, network_seed(seed, index), storage)
+        if network is None:
+            network = train_network(
+                alone, splits, network_seed(seed, index), device=device, on_evaluation=on_evaluation
+            )
+            _save(network, splits, seed, storage)
+        networks.append(network)
+    return together(config, networks, splits)
 
 
 def find_teacher(config: TeacherConfig, splits: Splits, seed: int, storage: Storage) -> Teacher | None:
-    """The stored teacher, or None where there is none; one that is half written or damaged counts as none."""
-    name = teacher_hash(config, splits, seed)
+    """The stored teacher, or None where a network of it is missing."""
+    networks = []
+    for alone, index in config.networks():
+        network = find_network(alone, splits, network_seed(seed, index), storage)
+        if network is None:
+            return None
+        networks.append(network)
+    return together(config, networks, splits)
+
+
+def find_network(config: TeacherConfig, splits: Splits, seed: int, storage: Storage) -> Network | None:
+    """The stored network, or None where there is none; one that is half written or damaged counts as none."""
+    name = network_hash(config, splits, seed)
     try:
         description = json.loads(storage.read(_path(name, DESCRIPTION)))
         contents = {file: storage.read(_path(name, file)) for file in (WEIGHTS, SIGNALS)}
@@ -73,42 +92,42 @@ def find_teacher(config: TeacherConfig, splits: Splits, seed: int, storage: Stor
     return _restore(name, config, splits, description, contents)
 
 
-def _save(teacher: Teacher, splits: Splits, seed: int, storage: Storage) -> None:
+def _save(network: Network, splits: Splits, seed: int, storage: Storage) -> None:
     from safetensors.numpy import save as save_arrays
     from safetensors.torch import save as save_tensors
 
-    state = {name: tensor.clone().contiguous() for name, tensor in teacher.model.state_dict().items()}
+    state = {name: tensor.clone().contiguous() for name, tensor in network.model.state_dict().items()}
     contents = {
         WEIGHTS: save_tensors(state),
-        SIGNALS: save_arrays({"ids": teacher.signals.ids, "logits": teacher.signals.logits}),
+        SIGNALS: save_arrays({"ids": network.signals.ids, "logits": network.signals.logits}),
     }
     description = {
         "format": FORMAT_VERSION,
-        **teacher.record(),
+        **network.record(),
         "seed": seed,
         "dataset": {"name": splits.name, "fingerprint": splits.fingerprint},
         "input_shape": splits.input_shape,
         "class_count": splits.class_count,
-        "config": teacher.config.model_dump(mode="json", by_alias=True),
-        "metrics": dict(teacher.metrics),
+        "config": network.config.model_dump(mode="json", by_alias=True),
+        "metrics": dict(network.metrics),
         "sha256": {file: _sha256(content) for file, content in contents.items()},
     }
     for file, content in contents.items():
-        storage.write(_path(teacher.hash, file), content)
+        storage.write(_path(network.hash, file), content)
     # Last: its presence says that the rest is complete.
-    storage.write(_path(teacher.hash, DESCRIPTION), json.dumps(description, indent=2).encode())
+    storage.write(_path(network.hash, DESCRIPTION), json.dumps(description, indent=2).encode())
 
 
 def _restore(
     name: str, config: TeacherConfig, splits: Splits, description: dict[str, Any], contents: dict[str, bytes]
-) -> Teacher:
+) -> Network:
     from safetensors.numpy import load as load_arrays
     from safetensors.torch import load as load_tensors
 
-    model = build_model(config.model, splits.input_shape, splits.class_count, seed=0)
+    model = build_network(config, splits, seed=0)
     model.load_state_dict(load_tensors(contents[WEIGHTS]))
     arrays = load_arrays(contents[SIGNALS])
-    return Teacher(
+    return Network(
         hash=name,
         config=config,
         signals=Signals(arrays["ids"].astype(np.int64), arrays["logits"].astype(np.float32)),

@@ -1,22 +1,30 @@
-"""A trained teacher and what it says about every sample."""
+"""A teacher and what it says about every sample: one network, or several taken together."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 
+import numpy as np
+
 from kdsearch.config.schema import TeacherConfig
 from kdsearch.teacher.signals import Signals
 
 if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
     from torch import nn
+
+    from kdsearch.teacher.online import OnlineTeacher
 
 
 @dataclass(frozen=True)
-class Teacher:
-    """`model` is in eval mode and needs no gradients; nothing trains it further."""
+class Network:
+    """One trained network of a teacher; `model` is in eval mode and needs no gradients; nothing trains it further."""
 
     hash: str
     """Of everything that made it: data, samples seen, config, seed, format."""
@@ -25,9 +33,9 @@ class Teacher:
     signals: Signals
     """Of train pool and validation split together, by sample id."""
     metrics: Mapping[str, float]
-    """On the validation split: `val_accuracy`, `val_nll`, `val_ece`, `val_balanced_accuracy`."""
+    """On the validation split: `val_accuracy`, `val_nll`, …"""
     sample_count: int
-    """How many samples of the pool it learned from."""
+    """How many samples of the pool it learned from; 0 of weights that were brought along."""
     parameter_count: int
     seconds: float
     """How long its training took."""
@@ -41,4 +49,82 @@ class Teacher:
             "parameter_count": self.parameter_count,
             "seconds": self.seconds,
             **self.metrics,
+        }
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """What students learn from."""
+
+    config: TeacherConfig
+    networks: tuple[Network, ...]
+    metrics: Mapping[str, float]
+    """On the validation split, of all networks together: `val_accuracy`, `val_nll`, …"""
+
+    @property
+    def hash(self) -> str:
+        if len(self.networks) == 1:
+            return self.networks[0].hash
+        return hashlib.sha256("/".join(network.hash for network in self.networks).encode()).hexdigest()[:20]
+
+    @property
+    def model(self) -> nn.Module:
+        """
+        Raises:
+            ValueError: it has several networks.
+        """
+        if len(self.networks) > 1:
+            raise ValueError(f"the teacher {self.config.name} has {len(self.networks)} networks")
+        return self.networks[0].model
+
+    @functools.cached_property
+    def signals(self) -> Signals:
+        """Of train pool and validation split: logits [N, C], of several networks [N, M, C]."""
+        first = self.networks[0].signals
+        if len(self.networks) == 1:
+            return first
+        return Signals(first.ids, np.stack([network.signals.logits for network in self.networks], axis=1))
+
+    def logits_of(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """One answer per sample, [n, C]: of several networks the logarithm of their mean probabilities."""
+        import torch
+
+        from kdsearch.teacher.ensemble import blend
+
+        logits = self.signals.of(ids)
+        return logits if len(self.networks) == 1 else blend(torch.from_numpy(logits)).numpy()
+
+    def online(self, device: torch.device) -> OnlineTeacher:
+        """Copies of its networks that answer for batches on `device`."""
+        import copy
+
+        from kdsearch.teacher.online import OnlineTeacher
+
+        return OnlineTeacher([copy.deepcopy(network.model) for network in self.networks], device)
+
+    @property
+    def sample_count(self) -> int:
+        """How many samples of the pool its networks have seen at most."""
+        return max(network.sample_count for network in self.networks)
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(network.parameter_count for network in self.networks)
+
+    @property
+    def seconds(self) -> float:
+        return sum(network.seconds for network in self.networks)
+
+    def record(self) -> dict[str, Any]:
+        """What is worth knowing about it, as plain values; of several networks also about each, under `networks`."""
+        if len(self.networks) == 1:
+            return self.networks[0].record() | {"name": self.config.name}
+        return {
+            "hash": self.hash,
+            "name": self.config.name,
+            "sample_count": self.sample_count,
+            "parameter_count": self.parameter_count,
+            "seconds": self.seconds,
+            **self.metrics,
+            "networks": [network.record() for network in self.networks],
         }

@@ -8,16 +8,8 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-
-from kdsearch.config.compose import apply_overrides
-from kdsearch.data import load_splits
-from kdsearch.distiller import distill
-from kdsearch.search.prepare import SearchData
-from kdsearch.search.prepare import TestData
-from kdsearch.storage import open_storage
 from kdsearch.sweep import Sweep
-from kdsearch.teacher import find_teacher
+from tests.e2e.alone import Alone
 from tests.e2e.harness import Workplace
 from tests.e2e.harness import outline
 from tests.services.stack import Stack
@@ -81,24 +73,8 @@ def alone_problems(stack: Stack, folder: Path, say: Callable[[str], None]) -> It
 
 def metrics_alone(sweep: Sweep) -> dict[str, dict[str, float]]:
     """The final metrics of every trial of a sweep without a pruner, trained here, one after the other."""
-    config = apply_overrides(sweep.record.config, []).config
-    splits = load_splits(config.dataset, config.seed)
-    teacher = find_teacher(config.teacher, splits, config.seed, open_storage(config.storage))
-    assert teacher is not None
-    torch.set_num_threads(1)
-    data, test = SearchData(splits.without_test(), teacher.signals), TestData(splits.test("confirmation"))
-    return {
-        record.key: distill(
-            config.student,
-            record.recipe,
-            config.training,
-            data.training_set(record.sample_count, record.subset_seed),
-            data.validation_set(),
-            seed=record.seed,
-            test_set=test.evaluation_set() if record.confirms else None,
-        ).metrics
-        for record in sweep.records
-    }
+    alone = Alone(sweep)
+    return {record.key: alone.metrics(record, record.seed) for record in sweep.records}
 
 
 def _workplace(stack: Stack, folder: Path) -> Workplace:

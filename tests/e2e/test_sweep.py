@@ -8,19 +8,13 @@ from collections import Counter
 
 import mlflow
 import pytest
-import torch
 from mlflow.entities import Run
 
-from kdsearch.config.compose import apply_overrides
-from kdsearch.data import load_splits
-from kdsearch.distiller import distill
 from kdsearch.ledger import Kind
 from kdsearch.ledger import TrialState
 from kdsearch.ledger import open_ledger
-from kdsearch.search.prepare import SearchData
 from kdsearch.seeds import derive_seed
-from kdsearch.storage import open_storage
-from kdsearch.teacher import find_teacher
+from tests.e2e.alone import Alone
 from tests.e2e.harness import TARGET
 from tests.e2e.harness import Workplace
 
@@ -162,24 +156,9 @@ def test_a_trial_trained_again_on_its_own_gives_its_stored_value(workplace: Work
     """With replicates: the stored value is the mean over the seeds that derive from the trial's."""
     workplace.sweep("sample_counts=[50]", "trials_per_count=2", "confirm.top_k=0", "search.replicates=2")
     sweep = workplace.load()
-    config = apply_overrides(sweep.record.config, []).config
-    splits = load_splits(config.dataset, config.seed)
-    teacher = find_teacher(config.teacher, splits, config.seed, open_storage(config.storage))
-    assert teacher is not None
-    torch.set_num_threads(1)
-    data = SearchData(splits.without_test(), teacher.signals)
+    alone = Alone(sweep)
     for record in sweep.records:
-        results = [
-            distill(
-                config.student,
-                record.recipe,
-                config.training,
-                data.training_set(record.sample_count, record.subset_seed),
-                data.validation_set(),
-                seed=seed,
-            )
-            for seed in (record.seed, derive_seed(record.seed, "replicate", 1))
-        ]
-        means = {name: sum(r.metrics[name] for r in results) / 2 for name in results[0].metrics}
+        results = [alone.metrics(record, seed) for seed in (record.seed, derive_seed(record.seed, "replicate", 1))]
+        means = {name: sum(metrics[name] for metrics in results) / 2 for name in results[0]}
         assert means == record.metrics
         assert record.value == means["val_accuracy"]

@@ -27,8 +27,8 @@ from kdsearch.teacher import Signals
 from kdsearch.teacher import Teacher
 from kdsearch.teacher import ensure_teacher
 from kdsearch.teacher import find_teacher
-from kdsearch.teacher import teacher_hash
 from kdsearch.teacher import train_teacher
+from kdsearch.teacher.identity import network_hash
 
 CONFIG = TeacherConfig(
     name="mlp",
@@ -79,17 +79,17 @@ def test_everything_that_makes_a_teacher_is_in_its_hash(splits: Splits) -> None:
     other_pool = load_splits(DatasetConfig(name="digits", validation_count=200), seed=0)
     other_data = dataclasses.replace(splits, fingerprint="0")
     hashes = {
-        teacher_hash(CONFIG, splits, 0),
-        teacher_hash(CONFIG, splits, 1),
-        teacher_hash(wider, splits, 0),
-        teacher_hash(longer, splits, 0),
-        teacher_hash(fewer, splits, 0),
-        teacher_hash(CONFIG, other_pool, 0),
-        teacher_hash(CONFIG, other_data, 0),
+        network_hash(CONFIG, splits, 0),
+        network_hash(CONFIG, splits, 1),
+        network_hash(wider, splits, 0),
+        network_hash(longer, splits, 0),
+        network_hash(fewer, splits, 0),
+        network_hash(CONFIG, other_pool, 0),
+        network_hash(CONFIG, other_data, 0),
     }
     assert len(hashes) == 7
     on_gpu = CONFIG.model_copy(update={"training": CONFIG.training.model_copy(update={"device": "cuda"})})
-    assert teacher_hash(on_gpu, splits, 0) == teacher_hash(CONFIG, splits, 0)
+    assert network_hash(on_gpu, splits, 0) == network_hash(CONFIG, splits, 0)
 
 
 @pytest.mark.parametrize("missing", ["teacher.json", "teacher.safetensors", "signals.safetensors"])

@@ -1,0 +1,47 @@
+"""Trials of a finished sweep, trained again here, each on its own."""
+
+from __future__ import annotations
+
+import torch
+
+from kdsearch.config.compose import apply_overrides
+from kdsearch.data import load_splits
+from kdsearch.distiller import distill
+from kdsearch.ledger import TrialRecord
+from kdsearch.search.prepare import SearchData
+from kdsearch.search.prepare import TestData
+from kdsearch.storage import open_storage
+from kdsearch.sweep import Sweep
+from kdsearch.teacher import find_teacher
+
+
+class Alone:
+    def __init__(self, sweep: Sweep) -> None:
+        self._config = apply_overrides(sweep.record.config, []).config
+        splits = load_splits(self._config.dataset, self._config.seed)
+        teacher = find_teacher(self._config.teacher, splits, self._config.seed, open_storage(self._config.storage))
+        assert teacher is not None
+        self._data = SearchData(splits.without_test(), {None: teacher}, self._config.seed)
+        self._test = TestData(splits.test("confirmation"))
+
+    def metrics(self, record: TrialRecord, seed: int) -> dict[str, float]:
+        """The final metrics of the trial's recipe, trained with `seed`."""
+        torch.set_num_threads(1)
+        cpu = torch.device("cpu")
+        lesson = self._data.lesson(
+            record.recipe.source,
+            self._config.training.augmentation,
+            sample_count=record.sample_count,
+            subset_seed=record.subset_seed,
+            device=cpu,
+        )
+        return distill(
+            self._config.student,
+            record.recipe,
+            self._config.training,
+            lesson.data,
+            self._data.validation_set(record.recipe.teacher),
+            seed=seed,
+            teacher=lesson.teacher,
+            test_set=self._test.evaluation_set() if record.confirms else None,
+        ).metrics
