@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from kdsearch.features.common import at_norm_one
 from kdsearch.features.common import centred
 from kdsearch.features.common import for_each_sample
 from kdsearch.features.common import promote
@@ -35,7 +36,5 @@ def cka(student_feature: Tensor, teacher_feature: Tensor, *, cosine_kernel: bool
 def _kernel(features: Tensor, cosine: bool) -> Tensor:
     """The centred kernel as a vector [B²] of length 1, or 0."""
     rows = features.flatten(1)
-    rows = centred(unit(rows) if cosine else rows)
-    # At norm 1 first: squares of squares of small features would vanish in float32.
-    rows = unit(rows.flatten()).view_as(rows)
+    rows = at_norm_one(centred(unit(rows) if cosine else rows))
     return unit((rows @ rows.T).flatten())

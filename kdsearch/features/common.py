@@ -44,6 +44,11 @@ def centred(features: Tensor) -> Tensor:
     return torch.where(torch.linalg.vector_norm(difference.detach()) > rounding, difference, 0)
 
 
+def at_norm_one(features: Tensor) -> Tensor:
+    """Features [B, D] divided by their Frobenius norm, for losses that ignore scale: their squares stay in range."""
+    return unit(features.flatten()).view_as(features)
+
+
 def for_each_sample(loss: Tensor, features: Tensor) -> Tensor:
     """The loss of a batch [] given to each of its samples: [B]."""
     return loss.expand(len(features))
