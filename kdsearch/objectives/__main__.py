@@ -8,10 +8,11 @@ from kdsearch.objectives.spec import Parameter
 
 
 def describe(spec: ObjectiveSpec) -> str:
-    return "\n".join([f"{spec.name}: {spec.paper}", *(f"    {_line(parameter)}" for parameter in spec.parameters)])
+    lines = [f"    {parameter_line(parameter)}" for parameter in spec.parameters]
+    return "\n".join([f"{spec.name}: {spec.paper}", *lines])
 
 
-def _line(parameter: Parameter) -> str:
+def parameter_line(parameter: Parameter) -> str:
     if parameter.switch:
         return f"{parameter.name:<20} true or false"
     searched = f"{parameter.low:g} to {parameter.high:g}{', log' if parameter.log else ''}"

@@ -6,6 +6,7 @@ import functools
 import importlib
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 from typing import Protocol
 
@@ -15,7 +16,6 @@ from torch import Tensor
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
 from kdsearch.objectives.spec import SPECS
-from kdsearch.objectives.spec import ObjectiveSpec
 from kdsearch.objectives.spec import Parameter
 
 
@@ -37,10 +37,10 @@ def bind(name: str, hyperparameters: Mapping[str, Any]) -> BoundLoss:
     if name not in SPECS:
         raise InputError([Problem("objective", name, f"must be one of {', '.join(SPECS)}")])
     spec = SPECS[name]
-    problems = list(_problems(spec, hyperparameters))
+    problems = hyperparameter_problems(spec.name, spec.parameters, hyperparameters)
     if problems:
         raise InputError(problems)
-    loss = functools.partial(_loss_function(spec), **{**spec.defaults(), **hyperparameters})
+    loss = functools.partial(loss_function(spec.loss), **{**spec.defaults(), **hyperparameters})
     return loss if spec.uses_progress else _at_any_progress(loss)
 
 
@@ -51,9 +51,12 @@ def _at_any_progress(loss: Callable[..., Tensor]) -> BoundLoss:
     return bound
 
 
-def _problems(spec: ObjectiveSpec, hyperparameters: Mapping[str, Any]) -> list[Problem]:
-    known = {parameter.name: parameter for parameter in spec.parameters}
-    allowed = f"`{spec.name}` takes {', '.join(known)}" if known else f"`{spec.name}` takes no hyperparameters"
+def hyperparameter_problems(
+    name: str, parameters: Sequence[Parameter], hyperparameters: Mapping[str, Any]
+) -> list[Problem]:
+    """What is wrong with the `hyperparameters` of objective `name`, which takes `parameters`."""
+    known = {parameter.name: parameter for parameter in parameters}
+    allowed = f"`{name}` takes {', '.join(known)}" if known else f"`{name}` takes no hyperparameters"
     problems = [Problem(key, value, allowed) for key, value in hyperparameters.items() if key not in known]
     for key, parameter in known.items():
         if key in hyperparameters:
@@ -76,7 +79,8 @@ def _value_problem(parameter: Parameter, value: Any) -> Problem | None:
 
 
 @functools.cache
-def _loss_function(spec: ObjectiveSpec) -> Callable[..., Tensor]:
-    module, _, function = spec.loss.partition(":")
+def loss_function(path: str) -> Callable[..., Tensor]:
+    """The function at the import path `package.module:function` of a spec."""
+    module, _, function = path.partition(":")
     loss: Callable[..., Tensor] = getattr(importlib.import_module(module), function)
     return loss
