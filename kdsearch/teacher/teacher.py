@@ -25,7 +25,7 @@ class Teacher:
     signals: Signals
     """Of train pool and validation split together, by sample id."""
     metrics: Mapping[str, float]
-    """On the validation split: `val_accuracy`, `val_nll`, `val_ece`, `val_balanced_accuracy`."""
+    """On the validation split: `val_accuracy`, `val_nll`, `val_balanced_accuracy`, `val_ece`, `val_worst_class_gap`."""
     sample_count: int
     """How many samples of the pool it learned from."""
     parameter_count: int
