@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kdsearch.distiller.confirmation import confirmation_metrics
 from kdsearch.distiller.distiller import DEFAULT_STEPS
 from kdsearch.distiller.distiller import Distiller
 from kdsearch.distiller.distiller import NonFiniteLossError
@@ -31,6 +32,7 @@ __all__ = [
     "NonFiniteLossError",
     "Task",
     "TrainingSet",
+    "confirmation_metrics",
     "distill",
     "evaluate",
     "evaluation_steps",

@@ -169,8 +169,8 @@ class Distiller:
     def evaluate(self, data: EvaluationSet) -> Point:
         """Score the student, add the point to `series` and return it.
 
-        Its metrics are `val_accuracy`, `val_nll` and `train_loss` (mean over the steps since the last evaluation),
-        and at the end of training also `val_balanced_accuracy`, `val_ece` and, with teacher's logits, `val_agreement`.
+        Its metrics are `val_` and the name of each of the task's metrics, at the end of training also its final ones,
+        and `train_loss` (mean over the steps since the last evaluation).
 
         Raises:
             NonFiniteLossError: the student's outputs are not finite.

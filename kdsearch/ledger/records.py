@@ -74,7 +74,8 @@ class TrialRecord:
     value: float | None = None
     """The search metric, mean over replicates."""
     metrics: Mapping[str, float] = field(default_factory=dict)
-    """Final metrics: `val_accuracy`, `val_nll`, `train_loss`, …; confirmations also `test_accuracy`, `test_nll`."""
+    """Final metrics: `val_accuracy`, `val_nll`, `train_loss`, …; confirmations also `test_accuracy`, `test_nll`,
+    `test_noise_accuracy_0.3`, `membership_auc`, …"""
     reason: Reason | None = None
     error: str | None = None
     attempts: tuple[int, ...] = ()

@@ -175,7 +175,8 @@ class SlotRun:
                     distiller.evaluate(validation_set)
             if step in decisions and self._is_pruned(decisions[step], step):
                 return self._outcome(TrialResult(TrialState.PRUNED, self._value(step), self._metrics()))
-        return self._outcome(TrialResult(TrialState.COMPLETE, self._value(steps[-1]), self._final_metrics(device)))
+        metrics = self._metrics() | (self._test_metrics(training_set, device) if slot.on_test else {})
+        return self._outcome(TrialResult(TrialState.COMPLETE, self._value(steps[-1]), metrics))
 
     def _seeds(self) -> list[int]:
         slot = self._slot
@@ -245,14 +246,13 @@ class SlotRun:
     def _metrics(self) -> dict[str, float]:
         return dict(self._series()[-1].metrics)
 
-    def _final_metrics(self, device: torch.device) -> dict[str, float]:
+    def _test_metrics(self, training_set: TrainingSet, device: torch.device) -> dict[str, float]:
+        from kdsearch.distiller import confirmation_metrics
         from kdsearch.distiller import evaluate
 
-        metrics = self._metrics()
-        if self._slot.on_test:
-            scores = evaluate(self._distillers[0].model, _test_set(self._context.test, device))
-            metrics |= {f"test_{name}": value for name, value in scores.items()}
-        return metrics
+        student, test_set = self._distillers[0].model, _test_set(self._context.test, device)
+        scores = {f"test_{name}": value for name, value in evaluate(student, test_set).items()}
+        return scores | confirmation_metrics(student, training_set, test_set, seed=self._slot.seed)
 
     def _outcome(self, result: TrialResult | None) -> Outcome:
         return Outcome(self._slot.key, result, tuple(self._series()) if self._distillers else ())

@@ -33,7 +33,7 @@ class Network:
     signals: Signals
     """Of train pool and validation split together, by sample id."""
     metrics: Mapping[str, float]
-    """On the validation split: `val_accuracy`, `val_nll`, …"""
+    """On the validation split: `val_accuracy`, `val_nll`, `val_balanced_accuracy`, `val_ece`, `val_worst_class_gap`."""
     sample_count: int
     """How many samples of the pool it learned from; 0 of weights that were brought along."""
     parameter_count: int

@@ -46,6 +46,7 @@ SWEEP_STATUS = {
 OPEN_STATUSES = ("RUNNING", "SCHEDULED")
 _TAG_LIMIT = 8000
 _PARAM_LIMIT = 6000
+_FRACTIONS = ("accuracy", "agreement", "ece", "gain", "gap", "hellinger", "auc", "log10_")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def project(
 ) -> Projection:
     """The run of a ledger row; `extra_metrics` join the final ones of a COMPLETE trial."""
     finished = record.state.is_finished
-    metrics = [point for evaluation in series for point in _epoch_points(evaluation)] if finished else []
+    metrics = _epoch_points(series) if finished else []
     if record.state is TrialState.COMPLETE:
         metrics += _final_points(record, extra_metrics or {})
     start_time = record.started or sweep.created
@@ -106,7 +107,7 @@ def sweep_tags(sweep: SweepRecord) -> dict[str, str]:
 
 def rounded(key: str, value: float) -> float:
     """As the UI should print it: 4 decimals for fractions and logarithms, else 6 significant digits."""
-    if any(word in key for word in ("accuracy", "agreement", "ece", "gain", "log10_")):
+    if any(word in key for word in _FRACTIONS):
         return round(value, 4)
     return float(f"{value:.6g}")
 
@@ -115,11 +116,13 @@ def _milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _epoch_points(evaluation: Point) -> list[MetricPoint]:
+def _epoch_points(series: Sequence[Point]) -> list[MetricPoint]:
+    """The curves: of what the first evaluation measured too, since a metric that is computed once has none."""
     return [
         MetricPoint(f"epoch/{key}", rounded(key, value), evaluation.time, evaluation.epoch)
+        for evaluation in series
         for key, value in evaluation.metrics.items()
-        if math.isfinite(value)
+        if key in series[0].metrics and math.isfinite(value)
     ]
 
 

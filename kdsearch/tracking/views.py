@@ -15,11 +15,26 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from kdsearch.ledger.records import Kind
 from kdsearch.ledger.records import SweepRecord
 
 TAG_PREFIX = "mlflow.sharedViewState."
 MAX_COUNT_VIEWS = 12
 """So many sample counts get a view of their own."""
+
+SEARCHED_METRICS = ("val_accuracy", "gain_over_labels")
+"""The columns of searched trials, beside the search metric."""
+
+CONFIRMED_METRICS = (
+    "test_accuracy",
+    "test_nll",
+    "test_ece",
+    "test_worst_class_gap",
+    "test_noise_accuracy_0.3",
+    "membership_auc",
+    "val_agreement",
+)
+"""The columns of confirmations, beside the search metric."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +45,21 @@ class View:
 
 
 def sweep_views(sweep: SweepRecord, metric: str, sample_counts: Sequence[int]) -> list[View]:
-    """The views of a sweep, in the order of the menu: best trials, search space, one per sample count.
+    """The views of a sweep, in the order of the menu: best trials, search space, confirmations, one per sample count.
 
     Ids are derived from the sweep's uid: writing them again replaces them, and sweeps that share an experiment keep
     views of their own.
     """
     prefix = f"kdsearch-{sweep.uid[:8]}"
-    searched = f"tags.`kdsearch.uid` = '{sweep.uid}' and tags.`kdsearch.kind` = 'search'"
+    searched, confirmed = (
+        f"tags.`kdsearch.uid` = '{sweep.uid}' and tags.`kdsearch.kind` = '{kind.value}'"
+        for kind in (Kind.SEARCH, Kind.CONFIRM)
+    )
     finished = f"{searched} and tags.`kdsearch.stop` = 'completed'"
     views = [
-        View(f"{prefix}-best", f"{sweep.name}: best trials", _table(searched, metric)),
+        View(f"{prefix}-best", f"{sweep.name}: best trials", _page(searched, metric)),
         View(f"{prefix}-space", f"{sweep.name}: search space", _charts(finished, metric, _space_charts(metric))),
+        View(f"{prefix}-confirmed", f"{sweep.name}: confirmations", _page(confirmed, metric, CONFIRMED_METRICS)),
     ]
     for count in list(sample_counts)[:MAX_COUNT_VIEWS]:
         of_count = f"{finished} and params.`sample_count` = '{count}'"
@@ -83,11 +102,7 @@ def table_link(base: str, experiment_id: str, view_id: str) -> str:
     return f"{page}?viewStateShareKey={quote(view_id)}&workflowType=machine_learning"
 
 
-def _page(search_filter: str, metric: str) -> dict[str, Any]:
-    columns = [
-        *(f"params.`{name}`" for name in ("sample_count", "objective", "temperature", "alpha")),
-        *(f"metrics.`{name}`" for name in dict.fromkeys((metric, "val_accuracy", "gain_over_labels"))),
-    ]
+def _page(search_filter: str, metric: str, columns: Sequence[str] = SEARCHED_METRICS) -> dict[str, Any]:
     return {
         "searchFilter": search_filter,
         "orderByKey": f"metrics.`{metric}`",
@@ -96,14 +111,13 @@ def _page(search_filter: str, metric: str) -> dict[str, Any]:
         "lifecycleFilter": "Active",
         "modelVersionFilter": "All Runs",
         "datasetsFilter": [],
-        "selectedColumns": columns,
+        "selectedColumns": [
+            *(f"params.`{name}`" for name in ("sample_count", "objective", "temperature", "alpha")),
+            *(f"metrics.`{name}`" for name in dict.fromkeys((metric, *columns))),
+        ],
         "runsHiddenMode": "SHOW_ALL",  # by default charts show ten runs
         "autoRefreshEnabled": True,
     }
-
-
-def _table(search_filter: str, metric: str) -> dict[str, Any]:
-    return _page(search_filter, metric)
 
 
 def _charts(search_filter: str, metric: str, charts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -200,9 +200,10 @@ def test_the_metrics_of_an_evaluation() -> None:
     student = distiller()
     student.advance(12)
     middle = student.evaluate(evaluation_set())
-    assert set(middle.metrics) == {"val_accuracy", "val_nll", "train_loss"}
+    assert set(middle.metrics) == {"val_accuracy", "val_balanced_accuracy", "val_nll", "train_loss"}
     assert middle.epoch == 4
     student.advance(24)
     last = student.evaluate(evaluation_set())
-    assert set(last.metrics) == {*middle.metrics, "val_balanced_accuracy", "val_ece", "val_agreement"}
+    fidelity = {"val_agreement", "val_hellinger", "val_kl_to_teacher"}
+    assert set(last.metrics) == {*middle.metrics, "val_ece", "val_worst_class_gap", *fidelity}
     assert student.series == [middle, last]

@@ -1,12 +1,16 @@
-"""Metrics against torchmetrics and by hand."""
+"""Scoring a student; each metric's own numbers are in tests/metrics."""
 
 from __future__ import annotations
 
+import math
+import subprocess
+import sys
+from typing import get_args
+
 import pytest
 import torch
-from torchmetrics.functional.classification import multiclass_calibration_error
-from torchmetrics.functional.classification import multiclass_recall
 
+from kdsearch.config.schema import SearchConfig
 from kdsearch.distiller import CLASSIFICATION
 from kdsearch.distiller import EvaluationSet
 from kdsearch.distiller import evaluate
@@ -15,31 +19,50 @@ from tests.distiller.samples import DROPOUT
 from tests.distiller.samples import distiller
 from tests.distiller.samples import evaluation_set
 
+SEARCH_METRICS = get_args(SearchConfig.model_fields["metric"].annotation)
 
-@pytest.mark.parametrize("scale", [0.1, 1.0, 10.0])
-def test_against_torchmetrics(scale: float) -> None:
-    generator = torch.Generator().manual_seed(0)
-    logits = scale * torch.randn(400, 5, generator=generator)
-    targets = torch.randint(0, 5, (400,), generator=generator)
-    metrics = CLASSIFICATION.final_metrics(logits, targets)
-    recall = multiclass_recall(logits, targets, 5, average="macro")
-    error = multiclass_calibration_error(logits.softmax(-1), targets, 5, n_bins=15)
-    assert metrics["balanced_accuracy"] == pytest.approx(recall.item(), abs=1e-6)
-    assert metrics["ece"] == pytest.approx(error.item(), abs=1e-6)
+
+@pytest.mark.parametrize("metric", SEARCH_METRICS)
+def test_a_pruner_can_go_by_every_search_metric(metric: str) -> None:
+    assert metric.removeprefix("val_") in evaluate(distiller().model, evaluation_set(), final=False)
 
 
 def test_by_hand() -> None:
     logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0], [2.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
     targets = torch.tensor([0, 1, 1, 0])
-    teacher = torch.tensor([[9.0, 0.0, 0.0], [9.0, 0.0, 0.0], [0.0, 0.0, 9.0], [9.0, 0.0, 0.0]])
     right, wrong = (torch.tensor([2.0, 0.0, 0.0]).log_softmax(0)[index].item() for index in (0, 1))
     assert CLASSIFICATION.metrics(logits, targets) == {
         "accuracy": 0.75,
+        "balanced_accuracy": (1 + 0.5) / 2,  # class 2 has no sample and does not count
         "nll": pytest.approx(-(3 * right + wrong) / 4),
     }
-    final = CLASSIFICATION.final_metrics(logits, targets, teacher)
-    assert final["balanced_accuracy"] == pytest.approx((1 + 0.5) / 2)  # class 2 has no sample and does not count
-    assert final["agreement"] == 0.5
+    confidence = math.exp(right)  # of every prediction: one bin
+    assert CLASSIFICATION.final_metrics(logits, targets) == {
+        "ece": pytest.approx(abs(0.75 - confidence)),
+        "worst_class_gap": 0.25,
+    }
+
+
+@pytest.mark.parametrize("targets", [torch.zeros(6, dtype=torch.int64), torch.tensor([0, 1, 0, 1, 0, 1])])
+def test_half_outputs_score_as_what_they_are_in_full(targets: torch.Tensor) -> None:
+    logits, teacher = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0)).bfloat16()
+    half = CLASSIFICATION.metrics(logits, targets) | CLASSIFICATION.final_metrics(logits, targets, teacher)
+    logits, teacher = logits.float(), teacher.float()
+    full = CLASSIFICATION.metrics(logits, targets) | CLASSIFICATION.final_metrics(logits, targets, teacher)
+    assert half == full
+    assert all(math.isfinite(value) for value in full.values())
+
+
+def test_neither_the_command_line_nor_training_imports_torchmetrics() -> None:
+    program = (
+        "import sys, torch, kdsearch.cli, kdsearch.search.worker\n"
+        "from tests.distiller.samples import distiller, evaluation_set\n"
+        "student = distiller()\n"
+        "student.advance(12)\n"
+        "student.evaluate(evaluation_set())\n"
+        "assert not {'torchmetrics', 'torchvision'} & sys.modules.keys()\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_evaluating_neither_trains_nor_drops_out() -> None:
@@ -58,6 +81,7 @@ def test_long_inputs_are_scored_in_chunks() -> None:
     assert torch.allclose(predict(student.model, inputs), student.model(inputs), atol=1e-6)
 
 
-def test_without_a_teacher_there_is_no_agreement() -> None:
+def test_without_a_teacher_nothing_is_compared_with_it() -> None:
     data = evaluation_set()
-    assert "agreement" not in evaluate(distiller().model, EvaluationSet(data.inputs, data.targets))
+    alone = evaluate(distiller().model, EvaluationSet(data.inputs, data.targets))
+    assert evaluate(distiller().model, data).keys() - alone.keys() == {"agreement", "hellinger", "kl_to_teacher"}

@@ -100,6 +100,14 @@ def test_series_keep_their_epochs_and_the_ledgers_times() -> None:
     assert [(point.step, point.time) for point in points] == [(1, begin + 500), (2, begin + 1000), (3, begin + 1500)]
 
 
+def test_a_metric_that_is_computed_once_has_no_curve() -> None:
+    final = {"val_accuracy": 0.6, "val_ece": 0.03}
+    series = [Point(1, 10, {"val_accuracy": 0.5}), Point(2, 20, final)]
+    keys = [point.key for point in projected(make_record(metrics=final), series=series).metrics]
+    assert keys.count("epoch/val_accuracy") == 2 and "val_ece" in keys
+    assert "epoch/val_ece" not in keys
+
+
 def test_numbers_that_are_not_finite_are_left_out() -> None:
     record = make_record(metrics={"val_accuracy": 0.5, "val_nll": math.inf})
     run = projected(record, series=[Point(1, 10, {"train_loss": math.nan, "val_nll": 1.0})])
@@ -138,6 +146,9 @@ def test_a_failures_note_holds_reason_and_the_end_of_a_long_error() -> None:
     ("key", "value", "shown"),
     [
         ("val_accuracy", 0.8737736537, 0.8738),
+        ("test_noise_accuracy_0.3", 0.8737736537, 0.8738),
+        ("membership_auc", 0.5123456, 0.5123),
+        ("val_kl_to_teacher", 0.000123456789, 0.000123457),
         ("val_nll", 0.000123456789, 0.000123457),
         ("train_loss", 12345678.0, 12345700.0),
     ],

@@ -391,9 +391,11 @@ def test_saved_views_can_be_read_back(client: Any, sweep: SweepRecord, new_track
     tags = client.get_experiment_by_name(sweep.name).tags
     prefix = f"{TAG_PREFIX}kdsearch-{sweep.uid[:8]}-"
     views = {key.removeprefix(prefix): json.loads(value) for key, value in tags.items() if key.startswith(prefix)}
-    assert set(views) == {"best", "space", "n50", "n100", "n200"}
     menu = sorted(views, key=lambda name: -views[name]["createdAt"])
-    assert menu == ["best", "space", "n50", "n100", "n200"]
+    assert menu == ["best", "space", "confirmed", "n50", "n100", "n200"]
+    confirmed = decode_state(views["confirmed"]["state"])
+    assert "tags.`kdsearch.kind` = 'confirm'" in confirmed["searchFilter"]
+    assert {"metrics.`val_accuracy`", "metrics.`test_accuracy`"} < set(confirmed["selectedColumns"])
     state = decode_state(views["n50"]["state"])
     assert "params.`sample_count` = '50'" in state["searchFilter"]
     assert sweep.uid in state["searchFilter"]

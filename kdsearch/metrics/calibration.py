@@ -1,0 +1,24 @@
+"""Whether a student's confidence is what its accuracy is."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+CALIBRATION_BINS = 15
+
+
+def calibration_error(outputs: Tensor, targets: Tensor) -> float:
+    """Expected calibration error: mean |accuracy - confidence| over 15 equal bins of confidence, weighted by their
+    samples (Guo et al., arXiv 1706.04599).
+
+    Args:
+        outputs: logits [B, C], C > 1.
+        targets: class indices [B].
+    """
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
+    probabilities = outputs.float().softmax(dim=-1)
+    error = multiclass_calibration_error(
+        probabilities, targets, outputs.shape[-1], n_bins=CALIBRATION_BINS, validate_args=False
+    )
+    return error.item()

@@ -1,0 +1,39 @@
+"""The expected calibration error, bin by bin."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from kdsearch.metrics import calibration_error
+
+
+def brute_force(logits: Tensor, targets: Tensor, bins: int = 15) -> float:
+    """Guo et al., equation 3."""
+    confidences, predicted = logits.double().softmax(-1).max(-1)
+    error = 0.0
+    for place in range(bins):
+        inside = (confidences >= place / bins) & (confidences < (place + 1) / bins)
+        if place == bins - 1:
+            inside |= confidences == 1
+        if inside.any():
+            accuracy = (predicted == targets)[inside].double().mean()
+            error += float(inside.double().mean() * (accuracy - confidences[inside].mean()).abs())
+    return error
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.1, 1.0, 10.0, 1e4])
+def test_against_brute_force(scale: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = scale * torch.randn(400, 5, generator=generator)
+    targets = torch.randint(0, 5, (400,), generator=generator)
+    assert calibration_error(logits, targets) == pytest.approx(brute_force(logits, targets), abs=1e-5)
+
+
+def test_by_hand() -> None:
+    logits = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.3, 0.7], [0.5, 0.5]]).log()
+    targets = torch.tensor([0, 1, 1, 1])
+    # 0.9: half of two right; 0.7: right; 0.5: the tie goes to class 0, wrong.
+    expected = (2 * abs(0.5 - 0.9) + abs(1 - 0.7) + abs(0 - 0.5)) / 4
+    assert calibration_error(logits, targets) == pytest.approx(expected, abs=1e-6)
