@@ -34,6 +34,8 @@ def add_teacher(config: DictConfig, name: str, chosen: DictConfig) -> None:
     """Make the teacher of `chosen` one that the search of `config` chooses from, in place."""
     with open_dict(config):
         config.teachers[name] = OmegaConf.to_container(chosen.teacher, resolve=False)
-        searched = config.search_space.parameters.setdefault("teacher", {"choices": []})
-        if name not in searched.choices:
-            searched.choices.append(name)
+        parameters = config.search_space.parameters
+        if "teacher" not in parameters:
+            parameters.teacher = {"choices": []}
+        if name not in parameters.teacher.choices:
+            parameters.teacher.choices.append(name)

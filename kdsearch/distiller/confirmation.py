@@ -11,6 +11,7 @@ from torch import nn
 
 from kdsearch.distiller.evaluation import CHUNK
 from kdsearch.distiller.evaluation import predict
+from kdsearch.distiller.sets import UNLABELLED
 from kdsearch.distiller.sets import EvaluationSet
 from kdsearch.distiller.sets import TrainingSet
 from kdsearch.metrics import class_accuracies
@@ -40,7 +41,7 @@ def confirmation_metrics(
         `membership_auc`: of the attack that tells training samples from test samples by their cross-entropy.
     """
     outputs = predict(model, test_set.inputs)
-    members = _losses(predict(model, training_set.inputs), training_set.targets)
+    members = _member_losses(model, training_set)
     return {
         **_listed_class_accuracies(outputs, test_set.targets),
         **_noise_accuracies(model, test_set, seed),
@@ -68,6 +69,13 @@ def _noise_accuracies(model: nn.Module, data: EvaluationSet, seed: int) -> dict[
             predicted = predict(model, inputs + level * noise).argmax(dim=-1)
             hits[level] += int((predicted == targets).sum())
     return {f"test_noise_accuracy_{level:g}": count / len(data) for level, count in hits.items()}
+
+
+def _member_losses(model: nn.Module, data: TrainingSet) -> Tensor:
+    """Of the labelled samples, of a bank in their first view."""
+    labelled = data.targets != UNLABELLED
+    inputs = data.inputs if data.views is None else data.inputs[:, 0]
+    return _losses(predict(model, inputs[labelled]), data.targets[labelled])
 
 
 def _losses(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from kdsearch.distiller import Distiller
     from kdsearch.distiller import EvaluationSet
+    from kdsearch.distiller import TrainingSet
     from kdsearch.search.board import BoardHandle
     from kdsearch.search.prepare import SearchData
     from kdsearch.search.prepare import TestData
@@ -175,7 +176,7 @@ class SlotRun:
                     distiller.evaluate(validation_set)
             if step in decisions and self._is_pruned(decisions[step], step):
                 return self._outcome(TrialResult(TrialState.PRUNED, self._value(step), self._metrics()))
-        metrics = self._metrics() | (self._test_metrics(training_set, device) if slot.on_test else {})
+        metrics = self._metrics() | (self._test_metrics(lesson.data, device) if slot.on_test else {})
         return self._outcome(TrialResult(TrialState.COMPLETE, self._value(steps[-1]), metrics))
 
     def _seeds(self) -> list[int]:
