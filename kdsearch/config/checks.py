@@ -67,12 +67,17 @@ def _control_value_problems(key: str, entry: dict[str, tuple[float, ...]]) -> It
 
 
 def _model_problems(key: str, config: ModelConfig) -> Iterable[Problem]:
-    from kdsearch.models import MODELS
+    from kdsearch.models.names import name_problem
+    from kdsearch.models.names import pretrained_problem
 
     if config.target is not None:
         yield from _target_problems(f"{key}._target_", config.target)
-    elif config.name not in MODELS:
-        yield Problem(f"{key}.name", config.name, f"{one_of(config.name, MODELS)}, or have a `{key}._target_`")
+        return
+    wrong_name = name_problem(config.name)
+    if wrong_name is not None:
+        yield Problem(f"{key}.name", config.name, wrong_name)
+    elif config.pretrained and (reason := pretrained_problem(config.name)):
+        yield Problem(f"{key}.pretrained", True, reason)
 
 
 def _target_problems(key: str, target: str) -> list[Problem]:

@@ -7,6 +7,7 @@ Checks that need the outside world (folders, devices, the data) live in `checks.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated
 from typing import Any
 from typing import Literal
@@ -19,6 +20,8 @@ from pydantic import Field
 from pydantic import field_validator
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
+
+from kdsearch.models.names import keys_of
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 NonNegativeInt = Annotated[int, Field(strict=True, ge=0)]
@@ -61,28 +64,58 @@ class DatasetConfig(Frozen):
 
 
 class ModelConfig(Frozen):
-    """A network: `mlp` (widths in `hidden`), `cnn` (`channels` of each stage), or the user's own `_target_`.
+    """A network by its name (`kdsearch.models.MODELS`), or the user's own `_target_`.
 
-    A `_target_` is called with `input_shape`, `class_count` and `arguments`, and returns a `torch.nn.Module`
-    that maps `[B, *input_shape]` to logits `[B, class_count]`.
+    `mlp` needs `hidden`, `cnn` needs `channels`, `transformer` needs `depth`, `width` and `heads`; what a name has no
+    use for must stay unset. A `_target_` is called with `input_shape`, `class_count`, for token ids `vocabulary_size`,
+    and `arguments`, and returns a `torch.nn.Module` that maps `[B, *input_shape]` to logits `[B, class_count]`.
     """
 
     name: str
     hidden: tuple[Count, ...] | None = None
+    """Widths of the hidden layers."""
     channels: tuple[Count, ...] | None = None
+    """Of each stage."""
+    depth: Count | None = None
+    """Layers."""
+    width: Count | None = None
+    """Of the embeddings."""
+    heads: Count | None = None
+    """Of the attention; divides `width`."""
     dropout: Fraction = 0.0
+    pretrained: Flag = False
+    """Start from the weights that torchvision or timm publish, from its cache or downloaded."""
     target: str | None = Field(default=None, alias="_target_")
     arguments: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments of a `_target_`, or of the function that makes torchvision's or timm's network."""
 
     @model_validator(mode="after")
     def _fields_fit_the_name(self) -> ModelConfig:
-        if self.target is not None:
-            return self
+        # With `student._target_=…` alone, the other keys are those of the default network, so they are let be.
+        takes = keys_of(self.name)
+        if self.target is None and takes is not None:
+            self._check_unused(takes)
+            self._check_needed()
+        return self
+
+    def _check_unused(self, takes: Sequence[str]) -> None:
+        for key, field in type(self).model_fields.items():
+            is_default = getattr(self, key) == field.get_default(call_default_factory=True)
+            if not is_default and key not in ("name", *takes):
+                taken = f"it takes {', '.join(takes)}" if takes else "its name says everything"
+                raise _refused(key, f"the model {self.name} takes no {key}; {taken}")
+
+    def _check_needed(self) -> None:
         if self.name == "mlp" and self.hidden is None:
             raise _refused("hidden", "the model mlp needs a list of widths such as [32,32]")
         if self.name == "cnn" and not self.channels:
             raise _refused("channels", "the model cnn needs a list of channel counts such as [16,32]")
-        return self
+        if self.name == "transformer":
+            for key in ("depth", "width", "heads"):
+                if getattr(self, key) is None:
+                    raise _refused(key, "the model transformer needs depth, width and heads, such as 2, 64 and 4")
+            if self.width is not None and self.heads is not None and self.width % self.heads:
+                raise _refused("heads", f"must divide width={self.width}")
 
 
 class AugmentationConfig(Frozen):

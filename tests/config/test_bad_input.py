@@ -35,7 +35,7 @@ CASES = [
     (["seed=1,2"], "seed=1,2: ", "must be one value; write a list as [a,b]"),
     # groups
     (["dataset=digitz"], "dataset=digitz: ", "must be one of custom, digits, fashion_mnist; did you mean digits?"),
-    (["teacher=transformer"], "teacher=transformer: ", "must be one of cnn, custom, mlp"),
+    (["teacher=unet"], "teacher=unet: ", "must be one of cnn, custom, large, mlp"),
     (["search_space=nothing"], "search_space=nothing: ", "must be one of default, objectives, temperature, training"),
     (["student={name:mlp}"], "student={name:mlp}: ", "must be one of cnn, custom, mlp"),
     (["dataset=custom"], "dataset._target_=???: ", "must be given"),
@@ -64,7 +64,7 @@ CASES = [
     (["search.metric=accuracy"], "search.metric=accuracy: ", "must be one of val_accuracy,"),
     (["training.optimizer=adam"], "training.optimizer=adam: ", "must be one of sgd, adamw"),
     (["training.device=tpu"], "training.device=tpu: ", "must be auto, cpu, cuda or cuda:INDEX"),
-    (["student.name=resnet"], "student.name=resnet: ", "must be one of mlp, cnn, or have a `student._target_`"),
+    (["student.name=resnet"], "student.name=resnet: ", "must be one of mlp, cnn, transformer, resnet8"),
     (["teacher.model.name=rnn"], "teacher.model.name=rnn: ", "must be one of mlp, cnn"),
     (["dataset.name=mnist"], "dataset.name=mnist: ", "must be one of digits, fashion_mnist"),
     (["name=../x"], "name=../x: ", "must be a path part"),
