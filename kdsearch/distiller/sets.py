@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from kdsearch.data import Split
@@ -37,7 +37,7 @@ class TrainingSet:
         """The set of `samples`; `signals` in their order."""
         return cls(
             ids=torch.from_numpy(samples.ids),
-            inputs=torch.from_numpy(samples.inputs),
+            inputs=torch.from_numpy(np.asarray(samples.inputs)),
             targets=torch.from_numpy(samples.targets),
             class_count=class_count,
             signals=None if signals is None else torch.from_numpy(signals),
@@ -72,7 +72,7 @@ class EvaluationSet:
     def of(cls, samples: Split, teacher_logits: NDArray[np.float32] | None = None) -> EvaluationSet:
         """The set of `samples`; `teacher_logits` in their order."""
         return cls(
-            inputs=torch.from_numpy(samples.inputs),
+            inputs=torch.from_numpy(np.asarray(samples.inputs)),
             targets=torch.from_numpy(samples.targets),
             teacher_logits=None if teacher_logits is None else torch.from_numpy(teacher_logits),
         )

@@ -16,9 +16,7 @@ from kdsearch.search.board import BoardOutage
 from kdsearch.teacher import Signals
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
-    from numpy.typing import NDArray
     from ray import ObjectRef
 
     from kdsearch.distiller import EvaluationSet
@@ -33,22 +31,16 @@ class SearchData:
     signals: Signals
 
     def training_set(self, sample_count: int, subset_seed: int) -> TrainingSet:
-        import torch
-
         from kdsearch.distiller import TrainingSet
 
         samples = self.splits.samples(sample_count, subset_seed)
-        return TrainingSet(
-            ids=torch.from_numpy(samples.ids),
-            inputs=torch.from_numpy(samples.inputs),
-            targets=torch.from_numpy(samples.targets),
-            class_count=self.splits.class_count,
-            signals=torch.from_numpy(self.signals.of(samples.ids)),
-        )
+        return TrainingSet.of(samples, self.splits.class_count, self.signals.of(samples.ids))
 
     def validation_set(self) -> EvaluationSet:
+        from kdsearch.distiller import EvaluationSet
+
         validation = self.splits.validation
-        return _evaluation_set(validation, self.signals.of(validation.ids))
+        return EvaluationSet.of(validation, self.signals.of(validation.ids))
 
 
 @dataclass(frozen=True)
@@ -58,7 +50,9 @@ class TestData:
     split: Split
 
     def evaluation_set(self) -> EvaluationSet:
-        return _evaluation_set(self.split, None)
+        from kdsearch.distiller import EvaluationSet
+
+        return EvaluationSet.of(self.split)
 
 
 @dataclass(frozen=True)
@@ -139,15 +133,3 @@ def training_device(wanted: str, gpus: float) -> torch.device:
     if wanted == "auto":
         wanted = "cuda" if gpus > 0 and torch.cuda.is_available() else "cpu"
     return torch.device(wanted)
-
-
-def _evaluation_set(split: Split, teacher_logits: NDArray[np.float32] | None) -> EvaluationSet:
-    import torch
-
-    from kdsearch.distiller import EvaluationSet
-
-    return EvaluationSet(
-        torch.from_numpy(split.inputs),
-        torch.from_numpy(split.targets),
-        None if teacher_logits is None else torch.from_numpy(teacher_logits),
-    )

@@ -8,6 +8,7 @@ import json
 from kdsearch.config.schema import TeacherConfig
 from kdsearch.data import Split
 from kdsearch.data import Splits
+from kdsearch.data.subsets import BY_LOSS
 from kdsearch.seeds import derive_seed
 
 FORMAT_VERSION = 1
@@ -15,10 +16,14 @@ FORMAT_VERSION = 1
 
 
 def teacher_samples(config: TeacherConfig, splits: Splits, seed: int) -> Split:
-    """The samples of the train pool that the teacher learns from: all, or a seeded subset, nested in its size."""
+    """The samples of the train pool that the teacher learns from: all, or a seeded subset, nested in its size.
+
+    Where students' samples are chosen by its losses, which it cannot have yet, its own are stratified.
+    """
     if config.sample_count is None:
         return splits.pool
-    return splits.samples(config.sample_count, derive_seed(seed, "teacher samples"))
+    how = "stratified" if splits.subset in BY_LOSS else splits.subset
+    return splits.samples(config.sample_count, derive_seed(seed, "teacher samples"), how)
 
 
 def teacher_hash(config: TeacherConfig, splits: Splits, seed: int) -> str:
