@@ -117,11 +117,11 @@ def _count_problems(config: SweepConfig, pool_count: int, class_count: int) -> I
     for count in config.sample_counts:
         if count > pool_count:
             yield Problem("sample_counts", count, f"must be <= {pool_count}: {pool}")
-        if count < class_count and config.dataset.subset == "stratified":
+        if count < class_count and config.dataset.subset != "uniform":
             allowed = f"must be >= {class_count}, one sample of each class, or dataset.subset=uniform"
             yield Problem("sample_counts", count, allowed)
     teacher_count = config.teacher.sample_count
     if teacher_count is not None and teacher_count > pool_count:
         yield Problem("teacher.sample_count", teacher_count, f"must be <= {pool_count}: {pool}")
-    if teacher_count is not None and teacher_count < class_count and config.dataset.subset == "stratified":
+    if teacher_count is not None and teacher_count < class_count and config.dataset.subset != "uniform":
         yield Problem("teacher.sample_count", teacher_count, f"must be >= {class_count}, one sample of each class")

@@ -46,21 +46,25 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
+Subset = Literal["stratified", "uniform", "balanced", "easy", "hard"]
+
+
 class DatasetConfig(Frozen):
     """Where samples come from and how they are split.
 
-    Built-in names are keys of `kdsearch.data.DATASETS`; anything else is a `_target_` (with its keyword arguments under
-    `arguments`) that returns `kdsearch.data.Arrays`.
+    Built-in names are keys of `kdsearch.data.DATASETS`, each with arguments of its own; anything else is a `_target_`
+    (with its keyword arguments under `arguments`) that returns `kdsearch.data.Arrays`.
     """
 
     name: str
     root: str | None = None
     """Folder that holds the files of the data set; None looks in the places the data set knows."""
     validation_count: Count
-    subset: Literal["stratified", "uniform"] = "stratified"
-    """How the n labelled samples of a study are drawn from the train pool."""
+    subset: Subset = "stratified"
+    """How the n labelled samples of a study are drawn from the train pool; see `kdsearch.data.subset_order`."""
     target: str | None = Field(default=None, alias="_target_")
     arguments: dict[str, Any] = Field(default_factory=dict)
+    """Of the `_target_`, or of the built-in reader, which checks them when the data are looked at."""
 
 
 class ModelConfig(Frozen):

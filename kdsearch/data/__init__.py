@@ -7,6 +7,10 @@ from kdsearch.data.datasets import DATASETS
 from kdsearch.data.datasets import DatasetInfo
 from kdsearch.data.datasets import describe
 from kdsearch.data.datasets import load_arrays
+from kdsearch.data.datasets import needs_download
+from kdsearch.data.facts import Facts
+from kdsearch.data.image_files import ImageFiles
+from kdsearch.data.image_files import ImageFormat
 from kdsearch.data.splits import Split
 from kdsearch.data.splits import Splits
 from kdsearch.data.splits import TestSplitError
@@ -18,12 +22,16 @@ __all__ = [
     "DATASETS",
     "Arrays",
     "DatasetInfo",
+    "Facts",
+    "ImageFiles",
+    "ImageFormat",
     "Split",
     "Splits",
     "TestSplitError",
     "describe",
     "load_arrays",
     "load_splits",
+    "needs_download",
     "split",
     "subset_order",
 ]

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 UNSIGNED_BYTE = 0x08
 
 
-def find_idx(folder: Path, name: str) -> Path | None:
-    """The file `name`, gzipped or not, in `folder` or where torchvision puts it below `folder`."""
-    places = (folder, folder / "FashionMNIST" / "raw", folder / "raw")
+def find_idx(folder: Path, name: str, dataset: str) -> Path | None:
+    """The file `name`, gzipped or not, in `folder` or where torchvision puts it for its class `dataset`."""
+    places = (folder, folder / dataset / "raw", folder / "raw")
     candidates = (place / (name + suffix) for place in places for suffix in (".gz", ""))
     return next((path for path in candidates if path.is_file()), None)
 

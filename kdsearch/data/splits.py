@@ -10,9 +10,13 @@ from typing import Literal
 import numpy as np
 
 from kdsearch.config.schema import DatasetConfig
+from kdsearch.config.schema import Subset
 from kdsearch.data.arrays import Arrays
+from kdsearch.data.arrays import Inputs
 from kdsearch.data.datasets import check_validation_count
 from kdsearch.data.datasets import load_arrays
+from kdsearch.data.facts import imbalance
+from kdsearch.data.subsets import hold_out
 from kdsearch.data.subsets import subset_order
 from kdsearch.seeds import derive_seed
 
@@ -31,14 +35,18 @@ class Split:
     """Some samples of a data set: ids (index in the data set, test samples after the others), inputs and targets."""
 
     ids: NDArray[np.int64]
-    inputs: NDArray[np.float32]
+    inputs: Inputs
     targets: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def take(self, positions: NDArray[np.int64]) -> Split:
-        return Split(self.ids[positions], self.inputs[positions], self.targets[positions])
+        return Split(self.ids[positions], self.inputs.take(positions, axis=0), self.targets[positions])
+
+    def in_memory(self) -> Split:
+        """The same samples with inputs that are decoded."""
+        return dataclasses.replace(self, inputs=np.asarray(self.inputs))
 
 
 @dataclass(frozen=True)
@@ -55,23 +63,46 @@ class Splits:
     fingerprint: str
     """SHA-256 of the data set's content."""
     seed: int
-    subset: Literal["stratified", "uniform"] = "stratified"
-    """How `samples` draws."""
+    subset: Subset = "stratified"
+    """How `samples` draws unless told otherwise."""
+    vocabulary_size: int | None = None
+    """Inputs are token ids int64 [N, L] below it, 0 being padding; None for anything else."""
+    class_names: tuple[str, ...] | None = None
     _test: Split | None = dataclasses.field(default=None, repr=False)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         return tuple(self.pool.inputs.shape[1:])
 
-    def samples(self, count: int, subset_seed: int) -> Split:
+    @property
+    def class_counts(self) -> tuple[int, ...]:
+        """Samples of each class in the pool."""
+        return tuple(np.bincount(self.pool.targets, minlength=self.class_count).tolist())
+
+    @property
+    def imbalance(self) -> float:
+        """The largest class's count in the pool over the smallest's, of the classes that have any."""
+        return imbalance(self.class_counts)
+
+    def samples(
+        self,
+        count: int,
+        subset_seed: int,
+        how: Subset | None = None,
+        teacher_losses: NDArray[np.floating] | None = None,
+    ) -> Split:
         """The `count` samples of the pool that a student with this subset seed learns from; nested in `count`.
 
+        `how` is `subset_order`'s; None is what the data set was configured with. `teacher_losses` are those of the
+        pool's samples in their order, for easy and hard.
+
         Raises:
-            ValueError: the pool holds fewer samples.
+            ValueError: the pool holds fewer samples, or the teacher's losses are needed and missing.
         """
         if not 1 <= count <= len(self.pool):
             raise ValueError(f"sample count {count}: must be 1 to {len(self.pool)}, the size of the train pool")
-        return self.pool.take(subset_order(self.pool.targets, subset_seed, self.subset)[:count])
+        order = subset_order(self.pool.targets, subset_seed, how or self.subset, teacher_losses)
+        return self.pool.take(order[:count])
 
     def test(self, purpose: Literal["confirmation"]) -> Split:
         """The test split, for scoring confirmations and nothing else.
@@ -104,21 +135,26 @@ def split(
     arrays: Arrays,
     validation_count: int,
     seed: int,
-    subset: Literal["stratified", "uniform"] = "stratified",
+    subset: Subset = "stratified",
     name: str = "custom",
 ) -> Splits:
-    """Splits of `arrays`: `validation_count` samples of its training part are held out, stratified by class."""
+    """Splits of `arrays`: `validation_count` samples of its training part are held out, stratified by class.
+
+    The validation split, which every trial is scored on, is read into memory; other images on disk stay there.
+    """
     train_count = len(arrays.train_targets)
     train = Split(np.arange(train_count), arrays.train_inputs, arrays.train_targets)
     test_ids = np.arange(train_count, train_count + len(arrays.test_targets))
-    order = subset_order(arrays.train_targets, derive_seed(seed, "validation"), "stratified")
+    pool, validation = hold_out(arrays.train_targets, validation_count, derive_seed(seed, "validation"))
     return Splits(
         name=name,
-        pool=train.take(np.sort(order[validation_count:])),
-        validation=train.take(np.sort(order[:validation_count])),
+        pool=train.take(pool),
+        validation=train.take(validation).in_memory(),
         class_count=arrays.class_count,
         fingerprint=arrays.fingerprint(),
         seed=seed,
         subset=subset,
+        vocabulary_size=arrays.vocabulary_size,
+        class_names=arrays.class_names,
         _test=Split(test_ids, arrays.test_inputs, arrays.test_targets),
     )

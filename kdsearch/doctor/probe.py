@@ -79,6 +79,7 @@ def load_data(config: DatasetConfig) -> DataReport:
     """Load the data set as a sweep does, without downloading it."""
     from kdsearch.data import describe
     from kdsearch.data import load_arrays
+    from kdsearch.data import needs_download
     from kdsearch.errors import InputError
 
     try:
@@ -89,6 +90,8 @@ def load_data(config: DatasetConfig) -> DataReport:
             if config.name == "fashion_mnist" and config.target is None and config.root is None:
                 if (remark := _download_remark()) is not None:
                     return DataReport(found, remark=remark)
+            elif needs_download(config):
+                return DataReport(found, remark=Remark.warn("not there yet", "the sweep will download it"))
             return DataReport(found, load_arrays(config).fingerprint())
     except InputError as error:
         is_import = any("cannot be imported" in problem.allowed for problem in error.problems)

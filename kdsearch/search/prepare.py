@@ -19,9 +19,7 @@ from kdsearch.teacher import Lesson
 from kdsearch.teacher import Teacher
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
-    from numpy.typing import NDArray
     from ray import ObjectRef
 
     from kdsearch.distiller import EvaluationSet
@@ -60,8 +58,10 @@ class SearchData:
         )
 
     def validation_set(self, teacher: str | None) -> EvaluationSet:
+        from kdsearch.distiller import EvaluationSet
+
         validation = self.splits.validation
-        return _evaluation_set(validation, self.teachers[teacher].logits_of(validation.ids))
+        return EvaluationSet.of(validation, self.teachers[teacher].logits_of(validation.ids))
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,9 @@ class TestData:
     split: Split
 
     def evaluation_set(self) -> EvaluationSet:
-        return _evaluation_set(self.split, None)
+        from kdsearch.distiller import EvaluationSet
+
+        return EvaluationSet.of(self.split)
 
 
 @dataclass(frozen=True)
@@ -161,15 +163,3 @@ def training_device(wanted: str, gpus: float) -> torch.device:
     if wanted == "auto":
         wanted = "cuda" if gpus > 0 and torch.cuda.is_available() else "cpu"
     return torch.device(wanted)
-
-
-def _evaluation_set(split: Split, teacher_logits: NDArray[np.float32] | None) -> EvaluationSet:
-    import torch
-
-    from kdsearch.distiller import EvaluationSet
-
-    return EvaluationSet(
-        torch.from_numpy(split.inputs),
-        torch.from_numpy(split.targets),
-        None if teacher_logits is None else torch.from_numpy(teacher_logits),
-    )

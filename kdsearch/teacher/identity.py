@@ -9,6 +9,7 @@ from typing import Any
 from kdsearch.config.schema import TeacherConfig
 from kdsearch.data import Split
 from kdsearch.data import Splits
+from kdsearch.data.subsets import BY_LOSS
 from kdsearch.seeds import derive_seed
 
 FORMAT_VERSION = 2
@@ -21,10 +22,14 @@ _MAKES_NO_DIFFERENCE = {"device", "evaluations", "compile", "channels_last", "de
 
 
 def teacher_samples(config: TeacherConfig, splits: Splits, seed: int) -> Split:
-    """The samples of the train pool that the teacher learns from: all, or a seeded subset, nested in its size."""
+    """The samples of the train pool that the teacher learns from: all, or a seeded subset, nested in its size.
+
+    Where students' samples are chosen by its losses, which it cannot have yet, its own are stratified.
+    """
     if config.sample_count is None:
         return splits.pool
-    return splits.samples(config.sample_count, derive_seed(seed, "teacher samples"))
+    how = "stratified" if splits.subset in BY_LOSS else splits.subset
+    return splits.samples(config.sample_count, derive_seed(seed, "teacher samples"), how)
 
 
 def network_seed(seed: int, index: int) -> int:

@@ -168,9 +168,12 @@ def _signals(model: nn.Module, splits: Splits, device: torch.device) -> Signals:
     import torch
 
     from kdsearch.distiller import predict
+    from kdsearch.distiller.evaluation import CHUNK
 
     parts = (splits.pool, splits.validation)
-    logits = [predict(model, torch.from_numpy(part.inputs).to(device)).float().cpu().numpy() for part in parts]
+    # Images on disk are decoded a chunk at a time.
+    chunks = (part.inputs[start : start + CHUNK] for part in parts for start in range(0, len(part), CHUNK))
+    logits = [predict(model, torch.from_numpy(chunk).to(device)).float().cpu().numpy() for chunk in chunks]
     ids = np.concatenate([part.ids for part in parts])
     order = np.argsort(ids)
     return Signals(ids[order], np.concatenate(logits)[order])

@@ -64,7 +64,7 @@ def test_sweep_help_lists_groups_and_keys(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit):
         main(["sweep", "--help"])
     shown = capsys.readouterr().out
-    assert "dataset=      custom|digits|fashion_mnist" in shown
+    assert "dataset=      cifar10|cifar100|custom|digits|fashion_mnist|" in shown
     assert "search_space= default|objectives|temperature|training" in shown
     for line in (
         "trials_per_count: 20  # searched trials",
@@ -215,7 +215,7 @@ def test_status_says_when_mlflow_cannot_be_asked(stored_sweep: str, capsys: pyte
     ("line", "expected"),
     [
         ("kdsearch sw", ["sweep "]),
-        ("kdsearch sweep dataset=", ["dataset=custom", "dataset=digits", "dataset=fashion_mnist"]),
+        ("kdsearch sweep dataset=c", ["dataset=cifar10", "dataset=cifar100", "dataset=custom"]),
         ("kdsearch sweep dataset=digits stud", ["student.", "student="]),
         ("kdsearch sweep training.learn", ["training.learning_rate="]),
         ("kdsearch sweep sample", ["sample_counts=", "sampler="]),

