@@ -14,23 +14,25 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 from typing import Any
-from typing import Literal
 
 from kdsearch.data import DATASETS
 from kdsearch.data import Arrays
 from kdsearch.data import Splits
 from kdsearch.data import load_splits
 from kdsearch.data import split
+from kdsearch.recipe import FeatureRecipe
 from kdsearch.recipe import Recipe
 from kdsearch.recipe import Signal
 from kdsearch.seeds import derive_seed
 
 if TYPE_CHECKING:
     from kdsearch.config.schema import ModelConfig
+    from kdsearch.config.schema import Subset
     from kdsearch.config.schema import SweepConfig
     from kdsearch.config.schema import TeacherConfig
     from kdsearch.config.schema import TrainingConfig
     from kdsearch.distiller import DistillResult
+    from kdsearch.teacher import LessonPlan
     from kdsearch.teacher import Teacher
 
 
@@ -39,7 +41,7 @@ def load_dataset(
     *,
     root: str | None = None,
     validation_count: int | None = None,
-    subset: Literal["stratified", "uniform"] = "stratified",
+    subset: Subset = "stratified",
     seed: int = 0,
 ) -> Splits:
     """A built-in data set by name, or your own arrays, split into train pool, validation and test.
@@ -82,8 +84,10 @@ def distill(
     training: TrainingConfig | None = None,
     seed: int = 0,
     subset_seed: int | None = None,
-    subset: str | None = None,
+    subset: Subset | None = None,
     signal: Signal = "teacher",
+    feature_objective: str | None = None,
+    feature_weight: float | None = None,
     device: str = "cpu",
     **hyperparameters: float,
 ) -> DistillResult:
@@ -97,6 +101,7 @@ def distill(
         subset: how the samples are drawn: stratified, uniform, balanced, easy or hard; None is that of `data`.
         signal: what the student is told: `teacher`, or what a control puts in its place: smoothed, shuffled or
             random_head (see `kdsearch.teacher.altered`).
+        feature_objective: is added to the loss, `feature_weight` times: fitnet, attention, similarity, rkd or cka.
 
     Raises:
         InputError: unknown objective, or hyperparameters that are not allowed.
@@ -104,7 +109,10 @@ def distill(
     """
     recipe = Recipe("labels", 0.0, label_smoothing=label_smoothing, subset=subset)
     if teacher is not None:
-        recipe = Recipe(objective, alpha, hyperparameters, label_smoothing, signal=signal, subset=subset)
+        feature = _feature(feature_objective, feature_weight)
+        recipe = Recipe(
+            objective, alpha, hyperparameters, label_smoothing, signal=signal, subset=subset, feature=feature
+        )
     return train_student(
         data,
         teacher,
@@ -118,6 +126,15 @@ def distill(
     )
 
 
+def _feature(objective: str | None, weight: float | None) -> FeatureRecipe | None:
+    from kdsearch.features.spec import feature_spec
+
+    if objective is None:
+        return None
+    spec = feature_spec(objective)
+    return FeatureRecipe(objective, spec.default_weight if weight is None else weight)
+
+
 def train_student(
     data: Splits,
     teacher: Teacher | None,
@@ -129,24 +146,27 @@ def train_student(
     seed: int = 0,
     subset_seed: int | None = None,
     device: str = "cpu",
+    plan: LessonPlan | None = None,
+    layer: str | None = None,
 ) -> DistillResult:
-    """As `distill`, by a whole recipe."""
+    """As `distill`, by a whole recipe; `plan` and `layer` are what a sweep's configuration gives besides."""
     import torch
 
     from kdsearch import distiller
+    from kdsearch.teacher import LessonPlan
     from kdsearch.teacher import give_lesson
 
     defaults = _defaults(data.name)
     student = student or defaults.student
     training = training or defaults.training
+    plan = plan or LessonPlan(seed, training.augmentation)
     lesson = give_lesson(
+        plan,
         data,
         teacher,
         recipe.source,
-        training.augmentation,
         sample_count=sample_count,
         subset_seed=derive_seed(seed, "subset") if subset_seed is None else subset_seed,
-        seed=seed,
         device=torch.device(device),
     )
     teacher_logits = None if teacher is None else teacher.logits_of(data.validation.ids)
@@ -160,6 +180,7 @@ def train_student(
             seed=seed,
             device=device,
             teacher=lesson.teacher,
+            layer=layer,
         )
 
 

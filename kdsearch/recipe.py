@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 from typing import Literal
+from typing import get_args
 
+from kdsearch.config.schema import Subset
+from kdsearch.features.spec import FEATURE_SPECS
+from kdsearch.features.spec import FEATURE_WEIGHT
+from kdsearch.features.spec import FeatureSpec
 from kdsearch.objectives.spec import ALPHA
 from kdsearch.objectives.spec import LABELS
 from kdsearch.objectives.spec import SPECS
@@ -25,12 +31,11 @@ TRAINING_PARAMETERS: dict[str, Parameter] = {
 
 
 TEACHER = "teacher"
+FEATURE_OBJECTIVE = "feature_objective"
+NO_FEATURE = "none"
 SUBSET = "subset"
-SUBSETS = ("stratified", "uniform", "balanced", "easy", "hard")
-"""How the n labelled samples may be drawn; see `kdsearch.data.subsets`."""
-
-TEACHERS_SUBSETS = ("easy", "hard")
-"""Those that go by the teacher's loss on each sample."""
+SUBSETS: tuple[str, ...] = get_args(Subset)
+"""How the n labelled samples may be drawn; see `kdsearch.data.subset_order`."""
 
 Signal = Literal["teacher", "smoothed", "shuffled", "random_head"]
 """What the student is told about a sample: the teacher's output, or what a control puts in its place
@@ -44,15 +49,39 @@ class Source:
     teacher: str | None
     """One of the sweep's `teachers`; None is its `teacher`."""
     signal: Signal
-    subset: str | None
+    subset: Subset | None
     """How the samples are drawn; None is `dataset.subset`."""
     is_taught: bool
-    """Whether it is told anything but labels."""
+    """Whether it is told the teacher's outputs, and not labels alone."""
+    feature: str | None
+    """The feature objective for which it is told what a layer of the teacher gives."""
+
+
+@dataclass(frozen=True)
+class FeatureRecipe:
+    """What is added to the loss: weight * the feature objective, between a layer of the student and of the teacher."""
+
+    objective: str
+    weight: float
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> FeatureRecipe | None:
+        """Of a trial's flat parameters; what is missing takes its default."""
+        name = params.get(FEATURE_OBJECTIVE, NO_FEATURE)
+        if name == NO_FEATURE:
+            return None
+        spec = FEATURE_SPECS[name]
+        weight = float(params.get(FEATURE_WEIGHT.name, spec.default_weight))
+        return cls(name, weight, _hyperparameters(spec, params))
+
+    def flat(self) -> dict[str, Any]:
+        return {FEATURE_OBJECTIVE: self.objective, FEATURE_WEIGHT.name: self.weight, **self.hyperparameters}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """loss = (1 - alpha) * CE(labels, label_smoothing) + alpha * soft(objective, hyperparameters)."""
+    """loss = (1 - alpha) * CE(labels, label_smoothing) + alpha * soft(objective, hyperparameters) + feature term."""
 
     objective: str
     alpha: float
@@ -61,11 +90,13 @@ class Recipe:
     training: Mapping[str, float] = field(default_factory=dict)
     teacher: str | None = None
     signal: Signal = "teacher"
-    subset: str | None = None
+    subset: Subset | None = None
+    feature: FeatureRecipe | None = None
 
     @property
     def source(self) -> Source:
-        return Source(self.teacher, self.signal, self.subset, is_taught=self.alpha > 0)
+        feature = self.feature.objective if self.feature is not None else None
+        return Source(self.teacher, self.signal, self.subset, is_taught=self.alpha > 0, feature=feature)
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Recipe:
@@ -84,11 +115,13 @@ class Recipe:
             teacher=params.get(TEACHER),
             signal=params.get("signal", "teacher"),
             subset=subset,
+            feature=FeatureRecipe.from_params(params),
         )
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Recipe:
-        return cls(**data)
+        feature = data.get("feature")
+        return cls(**{**data, "feature": FeatureRecipe(**feature) if feature else None})
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -100,6 +133,7 @@ class Recipe:
             "teacher": self.teacher,
             "signal": self.signal,
             "subset": self.subset,
+            "feature": None if self.feature is None else asdict(self.feature),
         }
 
     def flat(self) -> dict[str, Any]:
@@ -114,6 +148,8 @@ class Recipe:
             flat["label_smoothing"] = self.label_smoothing
         if self.signal != "teacher":
             flat["signal"] = self.signal
+        if self.feature is not None:
+            flat |= self.feature.flat()
         return flat | {name: value for name, value in self._choices.items() if value is not None}
 
     @property
@@ -130,11 +166,13 @@ class Recipe:
                 *(k if v is True else f"{_SHORT.get(k, k)}={v:.3g}" for k, v in self.hyperparameters.items()),
                 f"a={self.alpha:.2f}",
             ]
+        if self.feature is not None:
+            parts += [f"+{self.feature.objective}", f"fw={self.feature.weight:.3g}"]
         parts += [value for value in self._choices.values() if value is not None]
         return " ".join(parts + [f"{_SHORT.get(k, k)}={v:.2g}" for k, v in self.training.items()])
 
 
-def _hyperparameters(spec: ObjectiveSpec, params: Mapping[str, Any]) -> dict[str, float]:
+def _hyperparameters(spec: ObjectiveSpec | FeatureSpec, params: Mapping[str, Any]) -> dict[str, float]:
     """Every number that `spec` takes, and the switches that are on."""
     numbers = {p.name: float(params.get(p.name, p.default)) for p in spec.parameters if not p.switch}
     return numbers | {p.name: True for p in spec.parameters if p.switch and params.get(p.name, p.default)}

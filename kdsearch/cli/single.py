@@ -47,6 +47,7 @@ def train(config: SweepConfig, recipe: Recipe, splits: Splits, teacher: Teacher,
     from kdsearch import api
     from kdsearch.distiller import NonFiniteLossError
     from kdsearch.seeds import derive_seed
+    from kdsearch.teacher import LessonPlan
     from kdsearch.teacher.training import resolve_device
 
     try:
@@ -60,6 +61,8 @@ def train(config: SweepConfig, recipe: Recipe, splits: Splits, teacher: Teacher,
             seed=config.seed,
             subset_seed=derive_seed(config.seed, "subset", "search"),
             device=str(resolve_device(config.training.device)),
+            plan=LessonPlan.of(config),
+            layer=config.features.student_layer,
         )
     except NonFiniteLossError as error:
         raise KdsearchError(f"{recipe.label()}: {error}; try a lower training.learning_rate") from None

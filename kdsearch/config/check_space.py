@@ -10,9 +10,13 @@ from kdsearch.config.schema import SearchSpaceConfig
 from kdsearch.config.suggest import did_you_mean
 from kdsearch.config.suggest import one_of
 from kdsearch.errors import Problem
+from kdsearch.features.spec import FEATURE_SPECS
+from kdsearch.features.spec import FEATURE_WEIGHT
 from kdsearch.objectives.spec import ALPHA
 from kdsearch.objectives.spec import SPECS
 from kdsearch.objectives.spec import Parameter
+from kdsearch.recipe import FEATURE_OBJECTIVE
+from kdsearch.recipe import NO_FEATURE
 from kdsearch.recipe import SUBSET
 from kdsearch.recipe import SUBSETS
 from kdsearch.recipe import TEACHER
@@ -27,7 +31,7 @@ def space_problems(config: SearchSpaceConfig, teachers: Collection[str]) -> Iter
     """What is wrong with each searched parameter; `teachers` are those that can be chosen."""
     if not config.parameters:
         yield Problem(_PREFIX, {}, "must hold at least one parameter")
-    objectives = _objectives(config)
+    objectives, features = _objectives(config), _features(config)
     yield from _objective_problems(config)
     by_name = _parameters()
     for name, range_ in config.parameters.items():
@@ -40,12 +44,17 @@ def space_problems(config: SearchSpaceConfig, teachers: Collection[str]) -> Iter
         if name == SUBSET:
             yield from _name_problems(key, range_, SUBSETS)
             continue
+        if name == FEATURE_OBJECTIVE:
+            if range_.choices is not None or _has_bounds(range_):
+                yield from _name_problems(key, range_, (NO_FEATURE, *FEATURE_SPECS))
+            continue
         if name not in by_name:
-            known = ["objective", TEACHER, SUBSET, *by_name]
+            known = ["objective", TEACHER, SUBSET, FEATURE_OBJECTIVE, *by_name]
             hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
             yield Problem(key, _written(range_), f"unknown parameter{hint}")
-        elif not _applies(name, objectives):
-            allowed = f"applies to none of the searched objectives ({', '.join(objectives)}); leave it out with ~{key}"
+        elif not _applies(name, objectives, features):
+            searched = ", ".join([*objectives, *(f for f in features if f != NO_FEATURE)])
+            allowed = f"applies to none of the searched objectives ({searched}); leave it out with ~{key}"
             yield Problem(key, _written(range_), allowed)
         else:
             yield from _range_problems(key, range_, by_name[name])
@@ -54,7 +63,9 @@ def space_problems(config: SearchSpaceConfig, teachers: Collection[str]) -> Iter
 def _parameters() -> dict[str, Parameter]:
     """Every number that can be searched, by name."""
     of_objectives = {parameter.name: parameter for spec in SPECS.values() for parameter in spec.parameters}
-    return {ALPHA.name: ALPHA, **of_objectives, **TRAINING_PARAMETERS}
+    of_features = {parameter.name: parameter for spec in FEATURE_SPECS.values() for parameter in spec.parameters}
+    of_features[FEATURE_WEIGHT.name] = FEATURE_WEIGHT
+    return {ALPHA.name: ALPHA, **of_objectives, **of_features, **TRAINING_PARAMETERS}
 
 
 def _objectives(config: SearchSpaceConfig) -> tuple[str, ...]:
@@ -85,10 +96,20 @@ def _name_problems(key: str, searched: ParameterConfig, names: Collection[str]) 
             yield Problem(f"{key}.choices", choice, one_of(choice, names) if names else _NO_TEACHERS)
 
 
-def _applies(name: str, objectives: tuple[str, ...]) -> bool:
+def _features(config: SearchSpaceConfig) -> tuple[str, ...]:
+    searched = config.parameters.get(FEATURE_OBJECTIVE)
+    if searched is None:
+        return (NO_FEATURE,)
+    return tuple(FEATURE_SPECS) if searched.choices is None else tuple(str(choice) for choice in searched.choices)
+
+
+def _applies(name: str, objectives: tuple[str, ...], features: tuple[str, ...]) -> bool:
     if name == ALPHA.name or name in TRAINING_PARAMETERS:
         return True
-    return any(parameter.name == name for o in objectives if o in SPECS for parameter in SPECS[o].parameters)
+    if name == FEATURE_WEIGHT.name:
+        return any(feature in FEATURE_SPECS for feature in features)
+    specs = [SPECS[o] for o in objectives if o in SPECS] + [FEATURE_SPECS[f] for f in features if f in FEATURE_SPECS]
+    return any(parameter.name == name for spec in specs for parameter in spec.parameters)
 
 
 def _range_problems(key: str, range_: ParameterConfig, spec: Parameter) -> Iterable[Problem]:

@@ -62,6 +62,8 @@ class DatasetConfig(Frozen):
     validation_count: Count
     subset: Subset = "stratified"
     """How the n labelled samples of a study are drawn from the train pool; see `kdsearch.data.subset_order`."""
+    unlabelled_count: NonNegativeInt = 0
+    """Further samples of the train pool, whose labels nobody sees, on which students hear the teacher alone."""
     target: str | None = Field(default=None, alias="_target_")
     arguments: dict[str, Any] = Field(default_factory=dict)
     """Of the `_target_`, or of the built-in reader, which checks them when the data are looked at."""
@@ -249,6 +251,14 @@ class SearchSpaceConfig(Frozen):
     parameters: dict[str, ParameterConfig]
 
 
+class FeaturesConfig(Frozen):
+    """Which layers a feature objective compares; see `kdsearch.features.layers` for how a layer is called."""
+
+    student_layer: str | None = None
+    """None takes the last feature map, or what goes into the last linear layer."""
+    teacher_layer: str | None = None
+
+
 class SearchConfig(Frozen):
     metric: Literal["val_accuracy", "val_balanced_accuracy", "val_nll"] = "val_accuracy"
     replicates: Count = 1
@@ -303,6 +313,7 @@ class SweepConfig(Frozen):
     """Those that the search chooses from, by name; controls use `teacher`. Empty where it is not searched."""
     student: ModelConfig
     search_space: SearchSpaceConfig
+    features: FeaturesConfig = FeaturesConfig()
     sample_counts: tuple[Count, ...]
     trials_per_count: Count
     search: SearchConfig

@@ -21,6 +21,7 @@ from kdsearch.config.schema import TrainingConfig
 from kdsearch.distiller.batches import Batch
 from kdsearch.distiller.batches import Batches
 from kdsearch.distiller.evaluation import evaluate
+from kdsearch.distiller.feature import FeatureMatch
 from kdsearch.distiller.flat import FlatParameters
 from kdsearch.distiller.loss import StudentLoss
 from kdsearch.distiller.precision import Precision
@@ -94,16 +95,18 @@ class Distiller:
         device: torch.device,
         task: Task = CLASSIFICATION,
         teacher: OnlineTeacher | None = None,
+        layer: str | None = None,
     ) -> None:
         """
         Args:
-            teacher: is asked about every batch, as the student sees it, in place of the data's cached signals.
+            teacher: is asked about every batch, as the student sees it, in place of what the data hold of its answers.
+            layer: of the student, for a feature objective; None takes the objective's default.
 
         Raises:
-            InputError: unknown objective, or hyperparameters that are not allowed.
+            InputError: unknown objective, hyperparameters that are not allowed, or a layer that is not there.
             ValueError: the recipe needs a teacher (alpha > 0), and there are no signals and no teacher in the loop.
         """
-        self._teacher = teacher if recipe.alpha > 0 else None
+        self._teacher = teacher if recipe.alpha > 0 or recipe.feature is not None else None
         if recipe.alpha > 0 and data.signals is None and teacher is None:
             raise ValueError(f"the objective {recipe.objective} with alpha={recipe.alpha:g} needs a teacher's signals")
         self.training = training.model_copy(update=dict(recipe.training))
@@ -124,7 +127,8 @@ class Distiller:
         self._loss = StudentLoss(recipe, task, label_scale=len(data) / data.labelled_count)
         self._batches = Batches(data.to(device), weights, self.training.batch_size, seed, device)
         self._augmentation = _online_augmentation(self.training)
-        self._parameters = FlatParameters(self.model)
+        self._feature = self._feature_match(recipe, layer, data, seed)
+        self._parameters = FlatParameters(*self._trained_modules())
         self._optimizer = _optimizer(self.training, self._parameters)
         self._precision = Precision(self.training.precision, device)
         self._forward = torch.compile(self.model) if self.training.compile else self.model
@@ -192,6 +196,7 @@ class Distiller:
             "step": self.step,
             "model": {name: tensor.clone() for name, tensor in self.model.state_dict().items()},
             "optimizer": copy.deepcopy(self._optimizer.state_dict()),
+            "feature": {} if self._feature is None else self._feature.state_dict(),
             "precision": self._precision.state_dict(),
             "micro_batch_size": self.micro_batch_size,
             "random_states": dict(self._random_states),
@@ -204,12 +209,19 @@ class Distiller:
         """Go on from `state`, of a distiller with the same model, recipe, training, data and seed."""
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
+        if self._feature is not None:
+            self._feature.load_state_dict(state["feature"])
         self._precision.load_state_dict(state["precision"])
         self.micro_batch_size = state["micro_batch_size"]
         self._random_states = {name: stream.cpu() for name, stream in state["random_states"].items()}
         self.step = state["step"]
         self._loss_sum, self._loss_steps = state["loss_sum"], state["loss_steps"]
         self.series = [Point(**point) for point in state["series"]]
+
+    def close(self) -> None:
+        """Leave the student as a network like any other."""
+        if self._feature is not None:
+            self._feature.close()
 
     def _cached(self, data: TrainingSet) -> tuple[TrainingSet, Tensor | None]:
         """The data with one teacher's signals, which an ensemble is blended to; and the weight of each sample."""
@@ -221,6 +233,19 @@ class Distiller:
             targets = data.targets if data.views is None else data.targets.unsqueeze(1).expand(-1, data.views)
             signals, weights = self._blend(signals, targets)
         return dataclasses.replace(data, signals=signals, permutations=None), weights
+
+    def _feature_match(self, recipe: Recipe, layer: str | None, data: TrainingSet, seed: int) -> FeatureMatch | None:
+        if recipe.feature is None:
+            return None
+        sample = (data.inputs if data.views is None else data.inputs[:, 0])[:2].to(self._device)
+        features = data.features if self._teacher is None else self._teacher.answer(sample).features
+        if features is None:
+            raise ValueError(f"the feature objective {recipe.feature.objective} needs a teacher's features")
+        own_axes = 1 if data.views is None or self._teacher is not None else 2
+        return FeatureMatch(recipe.feature, self.model, layer, sample, tuple(features.shape[own_axes:]), seed)
+
+    def _trained_modules(self) -> list[nn.Module]:
+        return [self.model] if self._feature is None else [self.model, self._feature.term]
 
     def _blend(self, members: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
         if self._weighting == "equal":
@@ -234,10 +259,11 @@ class Distiller:
             batch = dataclasses.replace(batch, inputs=self._augmentation(batch.inputs))
         if self._teacher is None:
             return batch
-        signals, weights = permuted(self._teacher.signals(batch.inputs), batch.permutations), None
+        answer = self._teacher.answer(batch.inputs)
+        signals, weights = permuted(answer.logits, batch.permutations), None
         if signals.ndim > 2:
             signals, weights = self._blend(signals, batch.targets)
-        return dataclasses.replace(batch, signals=signals, weights=weights)
+        return dataclasses.replace(batch, signals=signals, weights=weights, features=answer.features)
 
     def _train_step(self, batch: Batch) -> Tensor:
         factor = learning_rate_factor(self.training.schedule, self.step, self.total_steps)
@@ -270,6 +296,9 @@ class Distiller:
         with self._precision.forward_pass():
             outputs = self._forward(inputs)
         loss = self._loss(_at_least_float(outputs), batch, (self.step + 1) / self.total_steps)
+        if self._feature is not None:
+            assert batch.features is not None
+            loss = loss + self._feature.loss(batch.features)
         if share != 1:
             loss = share * loss
         self._precision.backward(loss)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor
 from torch import nn
 
 
 class FlatParameters:
-    """Moves a model's trained parameters into one vector per type, each parameter a view of it; likewise the gradients.
+    """Moves models' trained parameters into one vector per type, each parameter a view of it; likewise the gradients.
 
     Zeroing, clipping and the optimizer then touch one tensor instead of one per layer, which on small networks is half
-    of a step's time. The model's own names and `state_dict` stay as they were.
+    of a step's time. The models' own names and `state_dict` stay as they were.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, *modules: nn.Module) -> None:
         self.vectors: list[nn.Parameter] = []
         groups: dict[tuple[torch.dtype, torch.device], list[nn.Parameter]] = {}
-        for parameter in model.parameters():
+        for parameter in itertools.chain.from_iterable(module.parameters() for module in modules):
             if parameter.requires_grad:
                 groups.setdefault((parameter.dtype, parameter.device), []).append(parameter)
         for parameters in groups.values():

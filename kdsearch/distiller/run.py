@@ -41,10 +41,17 @@ def new_distiller(
     seed: int,
     device: torch.device,
     teacher: OnlineTeacher | None = None,
+    layer: str | None = None,
 ) -> Distiller:
     """A freshly initialised student and its distiller; everything random in it derives from `seed`."""
-    model = build_model(student, data.input_shape, data.class_count, derive_seed(seed, "weights"))
-    return Distiller(model, recipe, training, data, seed=seed, device=device, teacher=teacher)
+    model = build_model(
+        student,
+        data.input_shape,
+        data.class_count,
+        derive_seed(seed, "weights"),
+        vocabulary_size=data.vocabulary_size,
+    )
+    return Distiller(model, recipe, training, data, seed=seed, device=device, teacher=teacher, layer=layer)
 
 
 def distill(
@@ -57,6 +64,7 @@ def distill(
     seed: int,
     device: torch.device | str = "cpu",
     teacher: OnlineTeacher | None = None,
+    layer: str | None = None,
     test_set: EvaluationSet | None = None,
     resume: dict[str, Any] | None = None,
     on_evaluation: Callable[[Distiller, Point], bool | None] | None = None,
@@ -65,7 +73,8 @@ def distill(
     """Train one student and score it.
 
     Args:
-        teacher: in the loop, in place of cached signals.
+        teacher: in the loop, in place of cached answers.
+        layer: of the student, for a feature objective.
         resume: the `state_dict` of an earlier, unfinished run of the same student.
         on_evaluation: called after each evaluation with the distiller (for its `state_dict`) and the new point;
             returning True stops the training.
@@ -75,7 +84,9 @@ def distill(
         NonFiniteLossError: the loss is infinite or not a number.
     """
     device = torch.device(device)
-    distiller = new_distiller(student, recipe, training, training_set, seed=seed, device=device, teacher=teacher)
+    distiller = new_distiller(
+        student, recipe, training, training_set, seed=seed, device=device, teacher=teacher, layer=layer
+    )
     if resume is not None:
         distiller.load_state_dict(resume)
     _train(distiller, validation_set.to(device), on_evaluation, should_stop)
@@ -83,6 +94,7 @@ def distill(
     if test_set is not None and distiller.is_done:
         scores = evaluate(distiller.model, test_set.to(device))
         metrics |= {f"test_{name}": value for name, value in scores.items()}
+    distiller.close()
     return DistillResult(distiller.model.eval(), metrics, tuple(distiller.series), distiller.is_done)
 
 

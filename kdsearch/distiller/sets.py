@@ -61,7 +61,14 @@ class TrainingSet:
         )
 
     @classmethod
-    def of(cls, samples: Split, class_count: int, signals: NDArray[np.float32] | None = None) -> TrainingSet:
+    def of(
+        cls,
+        samples: Split,
+        class_count: int,
+        signals: NDArray[np.float32] | None = None,
+        *,
+        vocabulary_size: int | None = None,
+    ) -> TrainingSet:
         """The set of `samples`; `signals` in their order."""
         return cls(
             ids=torch.from_numpy(samples.ids),
@@ -69,6 +76,7 @@ class TrainingSet:
             targets=torch.from_numpy(samples.targets),
             class_count=class_count,
             signals=None if signals is None else torch.from_numpy(signals),
+            vocabulary_size=vocabulary_size,
         )
 
     def __len__(self) -> int:

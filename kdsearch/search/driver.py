@@ -348,6 +348,7 @@ class _Driver:
             storage=config.storage,
             student=config.student,
             training=config.training,
+            student_layer=config.features.student_layer,
             metric=config.search.metric,
             threads=max(1, int(config.resources.cpus_per_trial)),
             gpus=config.resources.gpus_per_trial,

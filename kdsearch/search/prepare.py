@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 
-from kdsearch.config.schema import AugmentationConfig
 from kdsearch.config.schema import SweepConfig
 from kdsearch.data import Split
 from kdsearch.data import Splits
@@ -16,6 +15,7 @@ from kdsearch.recipe import Source
 from kdsearch.search.board import BoardHandle
 from kdsearch.search.board import BoardOutage
 from kdsearch.teacher import Lesson
+from kdsearch.teacher import LessonPlan
 from kdsearch.teacher import Teacher
 
 if TYPE_CHECKING:
@@ -32,28 +32,19 @@ class SearchData:
     splits: Splits
     teachers: Mapping[str | None, Teacher]
     """By the name under which a recipe has it; None is the sweep's own."""
-    seed: int
+    plan: LessonPlan
 
-    def lesson(
-        self,
-        source: Source,
-        augmentation: AugmentationConfig,
-        *,
-        sample_count: int,
-        subset_seed: int,
-        device: torch.device,
-    ) -> Lesson:
-        """What a student with this sample count, subset seed and source is taught."""
+    def lesson(self, source: Source, *, sample_count: int, subset_seed: int, device: torch.device) -> Lesson:
+        """What a student with this source, sample count and subset seed is taught."""
         from kdsearch.teacher import give_lesson
 
         return give_lesson(
+            self.plan,
             self.splits,
             self.teachers[source.teacher],
             source,
-            augmentation,
             sample_count=sample_count,
             subset_seed=subset_seed,
-            seed=self.seed,
             device=device,
         )
 
@@ -146,7 +137,7 @@ def _prepare(
     for name, wanted in [(None, config.teacher), *config.teachers.items()]:
         same = next((teacher for teacher in teachers.values() if teacher.config == wanted), None)
         teachers[name] = same or ensure_teacher(wanted, splits, config.seed, storage, device=device)
-    data = SearchData(splits.without_test(), teachers, config.seed)
+    data = SearchData(splits.without_test(), teachers, LessonPlan.of(config))
     return data, TestData(splits.test("confirmation")), _facts(teachers) | {"fingerprint": marks}
 
 

@@ -1,6 +1,7 @@
 """The search space of one study: which parameters a trial is asked for, in which order, and when each applies.
 
-`objective` comes first, then `alpha`, then the hyperparameters that the chosen objective has, then training keys.
+`objective` comes first, then `alpha`, the teacher and how samples are drawn, the hyperparameters that the chosen
+objective has, the feature objective and what it has, then training keys.
 A range that the config leaves open is the one that the parameter's spec gives.
 """
 
@@ -8,16 +9,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 
 from kdsearch.config.schema import ParameterConfig
 from kdsearch.config.schema import SearchSpaceConfig
+from kdsearch.features.spec import FEATURE_SPECS
 from kdsearch.objectives.spec import ALPHA
 from kdsearch.objectives.spec import LABELS
 from kdsearch.objectives.spec import SPECS
 from kdsearch.objectives.spec import Parameter
+from kdsearch.recipe import FEATURE_OBJECTIVE
+from kdsearch.recipe import NO_FEATURE
 from kdsearch.recipe import SUBSET
 from kdsearch.recipe import TEACHER
 from kdsearch.recipe import TRAINING_PARAMETERS
@@ -31,14 +36,29 @@ DEFAULT_OBJECTIVE = "kl"
 
 
 @dataclass(frozen=True)
+class Condition:
+    """The parameter `name`, which is asked for earlier, has one of `values`."""
+
+    name: str
+    values: frozenset[str]
+
+    def describe(self) -> list[str]:
+        return [self.name, *sorted(self.values)]
+
+
+@dataclass(frozen=True)
 class Dimension:
-    """One searched parameter; `objectives` are those it applies to, None for all."""
+    """One searched parameter."""
 
     name: str
     distribution: BaseDistribution
-    objectives: frozenset[str] | None
-    absent: bool | None = None
-    """What it is in a recipe that does not hold it: False for a switch."""
+    condition: Condition | None = None
+    """When it applies; None for always."""
+    absent: bool | str | None = None
+    """What it is in a recipe that does not hold it: False for a switch, `none` for a feature objective."""
+
+    def applies(self, params: Mapping[str, Any]) -> bool:
+        return self.condition is None or params[self.condition.name] in self.condition.values
 
 
 @dataclass(frozen=True)
@@ -46,21 +66,23 @@ class Space:
     dimensions: tuple[Dimension, ...]
     objective: str
     """The objective of every trial when `objective` is not searched."""
+    feature: str = NO_FEATURE
+    """Likewise for `feature_objective`."""
 
     def suggest(self, trial: optuna.Trial) -> Recipe:
         """Ask `trial` for every parameter that applies, and make the recipe of the answers."""
-        params: dict[str, Any] = {"objective": self.objective}
+        params = self._fixed()
         for dimension in self.dimensions:
-            if dimension.objectives is None or params["objective"] in dimension.objectives:
+            if dimension.applies(params):
                 params[dimension.name] = _suggest(trial, dimension)
         return Recipe.from_params(params)
 
     def params_of(self, recipe: Recipe) -> dict[str, Any] | None:
         """The parameters with which this space gives `recipe`; None where it lies outside."""
         known = recipe.flat()
-        params: dict[str, Any] = {"objective": self.objective}
+        params = self._fixed()
         for dimension in self.dimensions:
-            if dimension.objectives is None or params["objective"] in dimension.objectives:
+            if dimension.applies(params):
                 value = known.get(dimension.name, dimension.absent)
                 if value is None or not _contains(dimension.distribution, value):
                     return None
@@ -79,10 +101,17 @@ class Space:
         from optuna.distributions import distribution_to_json
 
         dimensions = [
-            [d.name, distribution_to_json(d.distribution), sorted(d.objectives) if d.objectives is not None else None]
+            [
+                d.name,
+                distribution_to_json(d.distribution),
+                d.condition and [d.condition.name, *sorted(d.condition.values)],
+            ]
             for d in self.dimensions
         ]
-        return json.dumps([self.objective, dimensions])
+        return json.dumps([self.objective, self.feature, dimensions])
+
+    def _fixed(self) -> dict[str, Any]:
+        return {"objective": self.objective, FEATURE_OBJECTIVE: self.feature}
 
 
 CHOICES = (TEACHER, SUBSET)
@@ -91,38 +120,65 @@ CHOICES = (TEACHER, SUBSET)
 
 def search_space(config: SearchSpaceConfig) -> Space:
     """The space of the searched trials."""
-    parameters = dict(config.parameters)
-    choices = parameters.pop("objective", ParameterConfig(choices=(DEFAULT_OBJECTIVE,))).choices or tuple(SPECS)
-    objectives = [str(choice) for choice in choices]
-    dimensions = [Dimension("objective", _categorical(objectives), None)] if len(objectives) > 1 else []
-    if "alpha" in parameters:
-        dimensions.append(Dimension("alpha", _distribution(parameters.pop("alpha"), ALPHA), None))
-    dimensions += _choice_dimensions(parameters, CHOICES)
-    for name, specs in _hyperparameters(objectives).items():
-        if name in parameters:
-            spec = specs[next(iter(specs))]
-            distribution = _distribution(parameters.pop(name), spec)
-            dimensions.append(Dimension(name, distribution, frozenset(specs), False if spec.switch else None))
-    return Space((*dimensions, *_training_dimensions(parameters)), objectives[0])
+    parameters = config.parameters
+    objectives = _names(parameters.get("objective"), DEFAULT_OBJECTIVE, SPECS)
+    features = _names(parameters.get(FEATURE_OBJECTIVE), NO_FEATURE, (NO_FEATURE, *FEATURE_SPECS))
+    dimensions = [
+        *_name_dimensions("objective", objectives),
+        *_dimensions(parameters, [ALPHA]),
+        *_choice_dimensions(parameters, CHOICES),
+        *_conditional_dimensions(parameters, "objective", _hyperparameters(objectives)),
+        *_name_dimensions(FEATURE_OBJECTIVE, features, absent=NO_FEATURE),
+        *_conditional_dimensions(parameters, FEATURE_OBJECTIVE, _feature_parameters(features)),
+        *_dimensions(parameters, TRAINING_PARAMETERS.values()),
+    ]
+    return Space(tuple(dimensions), objectives[0], features[0])
 
 
 def labels_space(config: SearchSpaceConfig) -> Space | None:
     """The space of the labels-only rival: what the search tunes that has nothing to do with a teacher's outputs, the
     training keys and the choice of samples; None when it tunes none of them."""
-    dimensions = (*_choice_dimensions(config.parameters, (SUBSET,)), *_training_dimensions(config.parameters))
+    parameters = config.parameters
+    dimensions = (
+        *_choice_dimensions(parameters, (SUBSET,)),
+        *_dimensions(parameters, TRAINING_PARAMETERS.values()),
+    )
     return Space(dimensions, LABELS) if dimensions else None
 
 
-def _choice_dimensions(parameters: dict[str, ParameterConfig], names: Iterable[str]) -> Iterable[Dimension]:
+def _names(range_: ParameterConfig | None, default: str, all_names: Iterable[str]) -> list[str]:
+    """What a name is chosen from: the default where it is not searched, all where its choices are left open."""
+    if range_ is None:
+        return [default]
+    return [str(choice) for choice in range_.choices or all_names]
+
+
+def _name_dimensions(name: str, choices: list[str], absent: str | None = None) -> Iterable[Dimension]:
+    if len(choices) > 1:
+        yield Dimension(name, _categorical(choices), absent=absent)
+
+
+def _choice_dimensions(parameters: Mapping[str, ParameterConfig], names: Iterable[str]) -> Iterable[Dimension]:
     for name in names:
         if name in parameters:
-            yield Dimension(name, _categorical(list(parameters[name].choices or ())), None)
+            yield Dimension(name, _categorical(list(parameters[name].choices or ())))
 
 
-def _training_dimensions(parameters: dict[str, ParameterConfig]) -> Iterable[Dimension]:
-    for name, spec in TRAINING_PARAMETERS.items():
+def _dimensions(parameters: Mapping[str, ParameterConfig], specs: Iterable[Parameter]) -> Iterable[Dimension]:
+    for spec in specs:
+        if spec.name in parameters:
+            yield Dimension(spec.name, _distribution(parameters[spec.name], spec))
+
+
+def _conditional_dimensions(
+    parameters: Mapping[str, ParameterConfig], on: str, owners: Mapping[str, Mapping[str, Parameter]]
+) -> Iterable[Dimension]:
+    """`owners`: parameter name → the values of `on` under which it applies, each with its spec."""
+    for name, specs in owners.items():
         if name in parameters:
-            yield Dimension(name, _distribution(parameters[name], spec), None)
+            spec = specs[next(iter(specs))]
+            absent = False if spec.switch else None
+            yield Dimension(name, _distribution(parameters[name], spec), Condition(on, frozenset(specs)), absent)
 
 
 def _hyperparameters(objectives: Iterable[str]) -> dict[str, dict[str, Parameter]]:
@@ -131,6 +187,15 @@ def _hyperparameters(objectives: Iterable[str]) -> dict[str, dict[str, Parameter
     for objective in objectives:
         for parameter in SPECS[objective].parameters:
             found.setdefault(parameter.name, {})[objective] = parameter
+    return found
+
+
+def _feature_parameters(features: Iterable[str]) -> dict[str, dict[str, Parameter]]:
+    found: dict[str, dict[str, Parameter]] = {}
+    for feature in features:
+        if feature != NO_FEATURE:
+            for parameter in (FEATURE_SPECS[feature].weight, *FEATURE_SPECS[feature].parameters):
+                found.setdefault(parameter.name, {})[feature] = parameter
     return found
 
 

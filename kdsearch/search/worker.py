@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from typing import Any
 
-from kdsearch.config.schema import AugmentationConfig
 from kdsearch.config.schema import ModelConfig
 from kdsearch.config.schema import TrainingConfig
 from kdsearch.ledger.ledger import TrialResult
@@ -63,6 +62,7 @@ class WorkerContext:
     storage: str
     student: ModelConfig
     training: TrainingConfig
+    student_layer: str | None
     metric: str
     threads: int
     gpus: float
@@ -145,7 +145,6 @@ class SlotRun:
         lesson = _lesson(
             context.data,
             slot.recipe.source,
-            context.training.augmentation.model_dump_json(),
             slot.sample_count,
             slot.subset_seed,
             device,
@@ -160,6 +159,7 @@ class SlotRun:
                 seed=seed,
                 device=device,
                 teacher=lesson.teacher,
+                layer=context.student_layer,
             )
             for seed in self._seeds()
         ]
@@ -309,13 +309,11 @@ def _is_out_of_memory(error: Exception) -> bool:
 def _lesson(
     data: ObjectRef[SearchData],
     source: Source,
-    augmentation: str,
     sample_count: int,
     subset_seed: int,
     device: torch.device,
 ) -> Lesson:
-    config = AugmentationConfig.model_validate_json(augmentation)
-    lesson = _fetch(data).lesson(source, config, sample_count=sample_count, subset_seed=subset_seed, device=device)
+    lesson = _fetch(data).lesson(source, sample_count=sample_count, subset_seed=subset_seed, device=device)
     return replace(lesson, data=lesson.data.to(device))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kdsearch.teacher.lesson import Lesson
+from kdsearch.teacher.lesson import LessonPlan
 from kdsearch.teacher.lesson import give_lesson
 from kdsearch.teacher.signals import Signals
 from kdsearch.teacher.store import ensure_teacher
@@ -13,6 +14,7 @@ from kdsearch.teacher.training import train_teacher
 
 __all__ = [
     "Lesson",
+    "LessonPlan",
     "Network",
     "Signals",
     "Teacher",

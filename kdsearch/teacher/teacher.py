@@ -15,11 +15,8 @@ from kdsearch.config.schema import TeacherConfig
 from kdsearch.teacher.signals import Signals
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
     from torch import nn
-
-    from kdsearch.teacher.online import OnlineTeacher
 
 
 @dataclass(frozen=True)
@@ -93,14 +90,6 @@ class Teacher:
 
         logits = self.signals.of(ids)
         return logits if len(self.networks) == 1 else blend(torch.from_numpy(logits)).numpy()
-
-    def online(self, device: torch.device) -> OnlineTeacher:
-        """Copies of its networks that answer for batches on `device`."""
-        import copy
-
-        from kdsearch.teacher.online import OnlineTeacher
-
-        return OnlineTeacher([copy.deepcopy(network.model) for network in self.networks], device)
 
     @property
     def sample_count(self) -> int:

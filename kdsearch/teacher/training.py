@@ -96,7 +96,9 @@ def together(config: TeacherConfig, networks: Sequence[Network], splits: Splits)
 
 
 def build_network(config: TeacherConfig, splits: Splits, seed: int) -> nn.Module:
-    return build_model(config.model, splits.input_shape, splits.class_count, seed)
+    return build_model(
+        config.model, splits.input_shape, splits.class_count, seed, vocabulary_size=splits.vocabulary_size
+    )
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
@@ -130,7 +132,9 @@ def _trained(
     from kdsearch.distiller import suited_threads
     from kdsearch.distiller import with_bank
 
-    samples = TrainingSet.of(teacher_samples(config, splits, seed), splits.class_count)
+    samples = TrainingSet.of(
+        teacher_samples(config, splits, seed), splits.class_count, vocabulary_size=splits.vocabulary_size
+    )
     try:
         with suited_threads(config.model):
             return distill(

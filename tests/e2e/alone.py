@@ -12,6 +12,7 @@ from kdsearch.search.prepare import SearchData
 from kdsearch.search.prepare import TestData
 from kdsearch.storage import open_storage
 from kdsearch.sweep import Sweep
+from kdsearch.teacher import LessonPlan
 from kdsearch.teacher import find_teacher
 
 
@@ -21,7 +22,7 @@ class Alone:
         splits = load_splits(self._config.dataset, self._config.seed)
         teacher = find_teacher(self._config.teacher, splits, self._config.seed, open_storage(self._config.storage))
         assert teacher is not None
-        self._data = SearchData(splits.without_test(), {None: teacher}, self._config.seed)
+        self._data = SearchData(splits.without_test(), {None: teacher}, LessonPlan.of(self._config))
         self._test = TestData(splits.test("confirmation"))
 
     def metrics(self, record: TrialRecord, seed: int) -> dict[str, float]:
@@ -30,7 +31,6 @@ class Alone:
         cpu = torch.device("cpu")
         lesson = self._data.lesson(
             record.recipe.source,
-            self._config.training.augmentation,
             sample_count=record.sample_count,
             subset_seed=record.subset_seed,
             device=cpu,
