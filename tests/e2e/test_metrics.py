@@ -10,7 +10,7 @@ from tests.e2e.harness import Workplace
 
 
 def test_a_pruned_search_by_balanced_accuracy(workplace: Workplace) -> None:
-    workplace.sweep("search.metric=val_balanced_accuracy", "pruner=median", "sample_counts=[50]")
+    workplace.sweep("search.metric=val_balanced_accuracy", "pruner=median", "sample_counts=[50]", "confirm.seeds=1")
     records = workplace.load().records
     assert all(record.state in (TrialState.COMPLETE, TrialState.PRUNED) for record in records)
     complete = [record for record in records if record.state is TrialState.COMPLETE]
