@@ -105,7 +105,8 @@ def _restore(
     from safetensors.numpy import load as load_arrays
     from safetensors.torch import load as load_tensors
 
-    model = build_model(config.model, splits.input_shape, splits.class_count, seed=0)
+    untrained = config.model.model_copy(update={"pretrained": False})  # its weights are in the storage
+    model = build_model(untrained, splits.input_shape, splits.class_count, seed=0)
     model.load_state_dict(load_tensors(contents[WEIGHTS]))
     arrays = load_arrays(contents[SIGNALS])
     return Teacher(
