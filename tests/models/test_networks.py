@@ -19,6 +19,7 @@ from kdsearch.models import parameter_count
 from kdsearch.models.resnet import ResNet
 from kdsearch.models.transformer import Transformer
 from kdsearch.models.wide_resnet import WideResNet
+from tests.distiller.samples import distiller
 
 CIFAR = (3, 32, 32)
 LENGTH, WORDS = 12, 50
@@ -190,8 +191,10 @@ def text_model() -> nn.Module:
     return build(TEXT).eval()
 
 
-def test_padding_makes_no_difference() -> None:
-    model = text_model()
+@pytest.mark.parametrize("gradients", [True, False])
+def test_padding_makes_no_difference(gradients: bool) -> None:
+    """With gradients and without, where torch takes another path through an encoder layer."""
+    model = text_model().requires_grad_(gradients)
     words = torch.tensor([[3, 9, 27, 8]])
     padded = [torch.nn.functional.pad(words, (0, count)) for count in (0, 3, LENGTH - 4)]
     first, *others = [model(tokens) for tokens in padded]
@@ -257,3 +260,14 @@ def test_a_target_is_given_the_vocabulary_of_texts() -> None:
     config = ModelConfig.model_validate({"name": "mine", "_target_": f"{__name__}.of_texts"})
     model = build_model(config, (LENGTH,), 3, seed=0, vocabulary_size=WORDS)
     assert model(torch.ones(2, LENGTH, dtype=torch.int64)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("config", [ModelConfig(name="resnet8"), ModelConfig(name="wrn_10_1", dropout=0.2)])
+def test_training_goes_on_where_it_was_interrupted(config: ModelConfig) -> None:
+    """To the bit, running statistics and dropout's randomness included."""
+    whole, first, second = (distiller(model=config) for _ in range(3))
+    whole.advance(24)
+    first.advance(7)
+    second.load_state_dict(first.state_dict())
+    second.advance(24)
+    assert all(torch.equal(t, second.model.state_dict()[name]) for name, t in whole.model.state_dict().items())
