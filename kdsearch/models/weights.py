@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import warnings
 from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from typing import BinaryIO
 
 import torch
 from safetensors import SafetensorError
@@ -107,11 +109,18 @@ class _UnfitFileError(Exception):
 
 
 def _unpickled(path: Path) -> Any:
+    with open(path, "rb") as file:
+        return _unpickled_from(file)
+
+
+def _unpickled_from(file: BinaryIO) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about files that are refused in the next moment
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise _UnfitFileError(NOT_PLAIN) from error
-    except (EOFError, RuntimeError, ValueError) as error:  # what torch raises for damaged files and TorchScript
+    except (EOFError, OSError, RuntimeError, ValueError) as error:  # what torch says to damaged files, TorchScript
         if "TorchScript" in str(error):
             raise _UnfitFileError(NOT_PLAIN) from error
         raise _UnfitFileError("is not a file of torch.save, or is cut short") from error

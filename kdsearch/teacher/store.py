@@ -124,7 +124,9 @@ def _restore(
     from safetensors.numpy import load as load_arrays
     from safetensors.torch import load as load_tensors
 
-    model = build_network(config, splits, seed=0)
+    # Its weights are in the storage: nothing is to be downloaded for it.
+    untrained = config.model_copy(update={"model": config.model.model_copy(update={"pretrained": False})})
+    model = build_network(untrained, splits, seed=0)
     model.load_state_dict(load_tensors(contents[WEIGHTS]))
     arrays = load_arrays(contents[SIGNALS])
     return Network(

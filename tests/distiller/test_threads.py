@@ -13,7 +13,12 @@ from tests.distiller.samples import MLP
 
 @pytest.mark.parametrize(
     ("model", "threads"),
-    [(MLP, 1), (CNN, 1), (ModelConfig.model_validate({"name": "mine", "_target_": "mine.model"}), 2)],
+    [
+        (MLP, 1),
+        (CNN, 1),
+        (ModelConfig(name="resnet20"), 2),
+        (ModelConfig.model_validate({"name": "mine", "_target_": "mine.model"}), 2),
+    ],
 )
 def test_threads(model: ModelConfig, threads: int) -> None:
     before = torch.get_num_threads()
