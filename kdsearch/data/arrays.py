@@ -16,8 +16,8 @@ from kdsearch.data.image_files import ImageFiles
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Inputs: TypeAlias = "NDArray[np.float32] | NDArray[np.int64] | ImageFiles"
-"""Samples [N, *input_shape]: numbers, token ids, or images that are still on disk."""
+Inputs: TypeAlias = "NDArray[Any] | ImageFiles"
+"""Samples [N, *input_shape]: numbers (float32), token ids (int64), or images that are still on disk."""
 
 
 @dataclass(frozen=True)

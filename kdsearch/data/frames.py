@@ -126,9 +126,10 @@ def label_problems(parts: Sequence[Part], target: str) -> list[Problem]:
     train = parts[0].frame[target]
     for part in parts:
         column = part.frame[target]
-        if pd.api.types.is_float_dtype(column) and not (column == column.round()).all():
-            odd = column[column != column.round()].iloc[0]
-            return [part.problem(f"column {target} must hold classes; {odd} is a measured number")]
+        if pd.api.types.is_float_dtype(column):
+            odd = column[(column != column.round()) | np.isinf(column)]
+            if len(odd):
+                return [part.problem(f"column {target} must hold classes; {odd.iloc[0]} is a measured number")]
     classes = _classes(train)
     if len(classes) < 2:
         return [parts[0].problem(f"column {target} holds {len(classes)} class; at least 2 are needed")]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pickle
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from kdsearch.config.schema import DatasetConfig
+from kdsearch.config.schema import Subset
 from kdsearch.data import Splits
 from kdsearch.data import TestSplitError
 from kdsearch.data import load_splits
@@ -32,8 +34,8 @@ def test_ids_are_disjoint_and_complete(digits: Splits) -> None:
 
 
 def test_no_image_is_in_two_splits(digits: Splits) -> None:
-    images = [{image.tobytes() for image in part.inputs} for part in (digits.pool, digits.validation)]
-    test = {image.tobytes() for image in digits.test("confirmation").inputs}
+    images = [{image.tobytes() for image in np.asarray(part.inputs)} for part in (digits.pool, digits.validation)]
+    test = {image.tobytes() for image in np.asarray(digits.test("confirmation").inputs)}
     assert not images[0] & images[1]
     assert not (images[0] | images[1]) & test
 
@@ -60,19 +62,21 @@ def test_splits_for_workers_do_not_hold_the_test_split(digits: Splits) -> None:
     without = digits.without_test()
     with pytest.raises(TestSplitError):
         without.test("confirmation")
-    image = digits.test("confirmation").inputs[0].tobytes()
+    image = np.asarray(digits.test("confirmation").inputs)[0].tobytes()
     assert image in pickle.dumps(digits)
     assert image not in pickle.dumps(without)
 
 
-@pytest.mark.parametrize("subset", ["stratified", "uniform"])
-def test_samples_are_nested_and_come_with_their_own_targets(digits: Splits, subset: str) -> None:
+@pytest.mark.parametrize("subset", get_args(Subset))
+def test_samples_are_nested_and_come_with_their_own_targets(digits: Splits, subset: Subset) -> None:
     splits = load_splits(DIGITS.model_copy(update={"subset": subset}), seed=0)
-    small, large = splits.samples(100, subset_seed=5), splits.samples(200, subset_seed=5)
+    losses = np.random.default_rng(0).random(len(splits.pool))
+    small, large = (splits.samples(count, subset_seed=5, teacher_losses=losses) for count in (100, 200))
+    assert np.array_equal(small.ids, digits.samples(100, 5, subset, losses).ids)
     assert set(small.ids) < set(large.ids) < set(splits.pool.ids)
     position = {int(sample): index for index, sample in enumerate(splits.pool.ids)}
     for row, sample in enumerate(small.ids):
-        assert np.array_equal(small.inputs[row], splits.pool.inputs[position[int(sample)]])
+        assert np.array_equal(np.asarray(small.inputs)[row], np.asarray(splits.pool.inputs)[position[int(sample)]])
         assert small.targets[row] == splits.pool.targets[position[int(sample)]]
 
 

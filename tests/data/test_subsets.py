@@ -2,23 +2,80 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kdsearch.config.schema import Subset
 from kdsearch.data import subset_order
 
 TARGETS = st.lists(st.integers(0, 5), min_size=1, max_size=120).map(lambda labels: np.array(labels, dtype=np.int64))
 SEEDS = st.integers(0, 2**63 - 1)
 
 
-@given(TARGETS, SEEDS, st.sampled_from(["stratified", "uniform"]))
-def test_an_order_is_a_permutation_and_repeats(targets: np.ndarray, seed: int, how: str) -> None:
-    order = subset_order(targets, seed, how)  # type: ignore[arg-type]
+def losses_of(targets: np.ndarray) -> np.ndarray:
+    """Some of them equal."""
+    return np.random.default_rng(len(targets)).integers(0, 5, len(targets)).astype(np.float32)
+
+
+@given(TARGETS, SEEDS, st.sampled_from(get_args(Subset)))
+def test_an_order_is_a_permutation_and_repeats(targets: np.ndarray, seed: int, how: Subset) -> None:
+    order = subset_order(targets, seed, how, losses_of(targets))
     assert order.dtype == np.int64
     assert sorted(order.tolist()) == list(range(len(targets)))
-    assert np.array_equal(order, subset_order(targets, seed, how))  # type: ignore[arg-type]
+    assert np.array_equal(order, subset_order(targets, seed, how, losses_of(targets)))
+
+
+@given(TARGETS, SEEDS)
+def test_balanced_prefixes_have_as_many_of_each_class_as_there_are(targets: np.ndarray, seed: int) -> None:
+    members = np.bincount(targets, minlength=6)
+    drawn = targets[subset_order(targets, seed, "balanced")]
+    for n in range(1, len(drawn) + 1):
+        counts = np.bincount(drawn[:n], minlength=6)
+        unfinished = counts[counts < members]
+        if len(unfinished):
+            assert counts.max() - unfinished.min() <= 1
+
+
+@given(TARGETS, SEEDS, st.sampled_from(["easy", "hard"]))
+def test_easy_and_hard_order_each_class_by_loss(targets: np.ndarray, seed: int, how: Subset) -> None:
+    losses = losses_of(targets)
+    order = subset_order(targets, seed, how, losses)
+    for label in set(targets.tolist()):
+        drawn = losses[order][targets[order] == label]
+        assert (np.diff(drawn) >= 0).all() if how == "easy" else (np.diff(drawn) <= 0).all()
+
+
+@given(st.integers(1, 6), st.integers(1, 20), SEEDS, st.sampled_from(["easy", "hard"]))
+def test_easy_and_hard_interleave_the_classes(classes: int, members: int, seed: int, how: Subset) -> None:
+    targets = np.repeat(np.arange(classes), members)
+    drawn = targets[subset_order(targets, seed, how, losses_of(targets))]
+    for n in range(1, len(drawn) + 1):
+        counts = np.bincount(drawn[:n], minlength=classes)
+        assert counts.max() - counts.min() <= 1
+
+
+def test_the_seed_decides_among_equal_losses() -> None:
+    targets, losses = np.zeros(50, dtype=np.int64), np.ones(50)
+    assert len({tuple(subset_order(targets, seed, "easy", losses)) for seed in range(5)}) == 5
+
+
+@pytest.mark.parametrize("losses", [None, np.zeros(2), np.array([0.0, np.nan, 1.0])])
+def test_easy_and_hard_need_losses(losses: np.ndarray | None) -> None:
+    with pytest.raises(ValueError, match="loss"):
+        subset_order(np.zeros(3, dtype=np.int64), 0, "easy", losses)
+
+
+def test_an_order_does_not_change_with_versions() -> None:
+    """Finished sweeps and stored teachers rest on it."""
+    targets = np.array([0, 0, 0, 1, 1, 2])
+    assert [subset_order(targets, 3, how).tolist() for how in ("uniform", "stratified")] == [
+        [2, 5, 4, 1, 3, 0],
+        [5, 4, 2, 1, 3, 0],
+    ]
 
 
 @given(TARGETS, SEEDS)
@@ -55,5 +112,5 @@ def test_seeds_differ() -> None:
 
 
 def test_an_unknown_way_is_refused() -> None:
-    with pytest.raises(ValueError, match="stratified or uniform"):
-        subset_order(np.zeros(3, dtype=np.int64), 0, "balanced")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="must be one of stratified, uniform, balanced, easy, hard"):
+        subset_order(np.zeros(3, dtype=np.int64), 0, "random")  # type: ignore[arg-type]
