@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from typing import get_args
+from typing import get_origin
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
@@ -22,7 +23,9 @@ from kdsearch.config.spaces import shipped_folder
 from kdsearch.errors import InputError
 
 CONF = Path(kdsearch.conf.__file__).parent
-SHIPPED = [*sorted(CONF.glob("*/*.yaml")), *sorted(shipped_folder().glob("*.yaml"))]
+CHOSEN = [file for file in sorted(CONF.glob("*/*.yaml")) if file.parent.name != "base"]
+"""What a user chooses by GROUP=NAME; the files in base/ are only built upon."""
+SHIPPED = [*CHOSEN, *sorted(shipped_folder().glob("*.yaml"))]
 COMMAND = re.compile(r"kdsearch (?:sweep|teacher)(?P<overrides> .*)?$", re.MULTILINE)
 
 
@@ -58,7 +61,7 @@ def _keys_of_model(model: type[BaseModel], prefix: str = "") -> Iterable[str]:
         key = f"{prefix}{field.alias or name}"
         inner = [t for t in (field.annotation, *get_args(field.annotation)) if isinstance(t, type)]
         models = [t for t in inner if issubclass(t, BaseModel) and t is not ParameterConfig]
-        if models:
+        if models and get_origin(field.annotation) is not dict:
             yield from _keys_of_model(models[0], f"{key}.")
         else:
             yield key
