@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from kdsearch.config.check_models import all_teachers
 from kdsearch.config.schema import SweepConfig
 from kdsearch.errors import Problem
 
@@ -26,7 +27,8 @@ def _cpu_problems(asked: float) -> Iterable[Problem]:
 
 
 def _gpu_problems(config: SweepConfig) -> Iterable[Problem]:
-    devices = {"training.device": config.training.device, "teacher.training.device": config.teacher.training.device}
+    devices = {"training.device": config.training.device}
+    devices |= {f"{key}.training.device": teacher.training.device for key, teacher in all_teachers(config)}
     cuda = {key: device for key, device in devices.items() if device.startswith("cuda")}
     share = config.resources.gpus_per_trial
     if not cuda and share == 0:

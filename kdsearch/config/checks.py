@@ -6,9 +6,12 @@ from collections.abc import Iterable
 
 from kdsearch.config.check_locations import location_problems
 from kdsearch.config.check_machine import machine_problems
+from kdsearch.config.check_models import all_teachers
+from kdsearch.config.check_models import fit_problems
+from kdsearch.config.check_models import model_problems
+from kdsearch.config.check_models import target_problems
 from kdsearch.config.check_space import space_problems
 from kdsearch.config.schema import DatasetConfig
-from kdsearch.config.schema import ModelConfig
 from kdsearch.config.schema import SweepConfig
 from kdsearch.config.suggest import one_of
 from kdsearch.errors import InputError
@@ -17,12 +20,12 @@ from kdsearch.errors import Problem
 
 def check(config: SweepConfig) -> list[Problem]:
     """Everything that is wrong with `config` beyond its types."""
+    networks = model_problems(config)
     return [
         *space_problems(config.search_space, config.teachers),
         *_control_problems(config),
-        *_model_problems("student", config.student),
-        *_model_problems("teacher.model", config.teacher.model),
-        *_data_problems(config),
+        *networks,
+        *_data_problems(config, check_fit=not networks),
         *_pack_problems(config),
         *location_problems(config),
         *machine_problems(config),
@@ -66,31 +69,7 @@ def _control_value_problems(key: str, entry: dict[str, tuple[float, ...]]) -> It
         yield from (Problem(f"{key}.{name}", value, "must be >= 0 and < 1") for value in values if not 0 <= value < 1)
 
 
-def _model_problems(key: str, config: ModelConfig) -> Iterable[Problem]:
-    from kdsearch.models.names import name_problem
-    from kdsearch.models.names import pretrained_problem
-
-    if config.target is not None:
-        yield from _target_problems(f"{key}._target_", config.target)
-        return
-    wrong_name = name_problem(config.name)
-    if wrong_name is not None:
-        yield Problem(f"{key}.name", config.name, wrong_name)
-    elif config.pretrained and (reason := pretrained_problem(config.name)):
-        yield Problem(f"{key}.pretrained", True, reason)
-
-
-def _target_problems(key: str, target: str) -> list[Problem]:
-    from kdsearch.imports import import_target
-
-    try:
-        import_target(key, target)
-    except InputError as error:
-        return list(error.problems)
-    return []
-
-
-def _data_problems(config: SweepConfig) -> Iterable[Problem]:
+def _data_problems(config: SweepConfig, *, check_fit: bool) -> Iterable[Problem]:
     wrong_dataset = list(_dataset_problems(config.dataset))
     if wrong_dataset:
         return wrong_dataset
@@ -100,14 +79,15 @@ def _data_problems(config: SweepConfig) -> Iterable[Problem]:
         data = describe(config.dataset)
     except InputError as error:
         return error.problems
-    return _count_problems(config, data.pool_count, data.class_count)
+    problems = list(_count_problems(config, data.pool_count, data.class_count))
+    return problems + (fit_problems(config, data) if check_fit else [])
 
 
 def _dataset_problems(config: DatasetConfig) -> Iterable[Problem]:
     from kdsearch.data import DATASETS
 
     if config.target is not None:
-        yield from _target_problems("dataset._target_", config.target)
+        yield from target_problems("dataset._target_", config.target)
     elif config.name not in DATASETS:
         yield Problem("dataset.name", config.name, f"{one_of(config.name, DATASETS)}, or have a `dataset._target_`")
 
@@ -120,8 +100,12 @@ def _count_problems(config: SweepConfig, pool_count: int, class_count: int) -> I
         if count < class_count and config.dataset.subset != "uniform":
             allowed = f"must be >= {class_count}, one sample of each class, or dataset.subset=uniform"
             yield Problem("sample_counts", count, allowed)
-    teacher_count = config.teacher.sample_count
-    if teacher_count is not None and teacher_count > pool_count:
-        yield Problem("teacher.sample_count", teacher_count, f"must be <= {pool_count}: {pool}")
-    if teacher_count is not None and teacher_count < class_count and config.dataset.subset != "uniform":
-        yield Problem("teacher.sample_count", teacher_count, f"must be >= {class_count}, one sample of each class")
+        elif count + config.dataset.unlabelled_count > pool_count >= count:
+            allowed = f"must be <= {pool_count - count} beside {count} labelled samples: {pool}"
+            yield Problem("dataset.unlabelled_count", config.dataset.unlabelled_count, allowed)
+    for key, teacher in all_teachers(config):
+        teacher_count = teacher.sample_count
+        if teacher_count is not None and teacher_count > pool_count:
+            yield Problem(f"{key}.sample_count", teacher_count, f"must be <= {pool_count}: {pool}")
+        if teacher_count is not None and teacher_count < class_count and config.dataset.subset != "uniform":
+            yield Problem(f"{key}.sample_count", teacher_count, f"must be >= {class_count}, one sample of each class")

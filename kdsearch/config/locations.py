@@ -8,6 +8,9 @@ from typing import Any
 from kdsearch.errors import Problem
 from kdsearch.sqlite import SQLITE
 
+PRETRAINED = "pretrained"
+"""The value of a teacher's `weights` that is no file."""
+
 
 def is_s3(storage: str) -> bool:
     return storage.startswith("s3://")
@@ -21,6 +24,9 @@ def make_absolute(container: dict[str, Any]) -> None:
         mlflow["tracking_uri"] = _absolute_sqlite(mlflow.get("tracking_uri"))
     if isinstance(dataset := container.get("dataset"), dict):
         dataset["root"] = _absolute_folder(dataset.get("root"))
+    _make_weights_absolute(container.get("teacher"))
+    for teacher in (container.get("teachers") or {}).values():
+        _make_weights_absolute(teacher)
 
 
 def fill_databases(container: dict[str, Any]) -> list[Problem]:
@@ -30,6 +36,15 @@ def fill_databases(container: dict[str, Any]) -> list[Problem]:
     if isinstance(mlflow := container.get("mlflow"), dict):
         problems += _fill(mlflow, "tracking_uri", "mlflow.tracking_uri", storage, "http://HOST:5000")
     return problems
+
+
+def _make_weights_absolute(teacher: Any) -> None:
+    if not isinstance(teacher, dict):
+        return
+    if teacher.get("weights") not in (None, PRETRAINED):
+        teacher["weights"] = _absolute_folder(teacher["weights"])
+    for member in (teacher.get("members") or {}).values():
+        _make_weights_absolute(member)
 
 
 def _fill(container: dict[str, Any], name: str, key: str, storage: Any, server: str) -> list[Problem]:

@@ -132,10 +132,11 @@ def _devices() -> tuple[tuple[str, ...], Remark | None]:
 
 
 def _code_remark(config: SweepConfig) -> Remark | None:
+    from kdsearch.config.check_models import all_models
     from kdsearch.errors import InputError
     from kdsearch.imports import import_target
 
-    models = {"student._target_": config.student.target, "teacher.model._target_": config.teacher.model.target}
+    models = {f"{key}._target_": model.target for key, model in all_models(config)}
     problems: list[Problem] = []
     for key, target in models.items():
         if target is not None:

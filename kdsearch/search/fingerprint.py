@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kdsearch.config.check_models import all_models
 from kdsearch.config.schema import SweepConfig
 from kdsearch.data import Splits
 from kdsearch.errors import InputError
@@ -62,11 +63,8 @@ def _told(name: str, before: str, now: str) -> str:
 
 
 def _targets(config: SweepConfig) -> Iterator[tuple[str, str]]:
-    places = (
-        ("dataset._target_", config.dataset.target),
-        ("student._target_", config.student.target),
-        ("teacher.model._target_", config.teacher.model.target),
-    )
+    models = [(f"{key}._target_", model.target) for key, model in all_models(config)]
+    places = [("dataset._target_", config.dataset.target), *models]
     yield from {target: (key, target) for key, target in places if target is not None}.values()
 
 

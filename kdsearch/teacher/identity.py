@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from kdsearch.config.locations import PRETRAINED
 from kdsearch.config.schema import TeacherConfig
 from kdsearch.data import Split
 from kdsearch.data import Splits
@@ -14,8 +15,6 @@ from kdsearch.seeds import derive_seed
 
 FORMAT_VERSION = 2
 """Raised when a teacher trained by this version would differ from, or could not be read by, an earlier one."""
-
-PRETRAINED = "pretrained"
 
 _MAKES_NO_DIFFERENCE = {"device", "evaluations", "compile", "channels_last", "deterministic"}
 """Keys of training that say where and how something is computed, not what."""

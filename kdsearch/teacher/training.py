@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kdsearch.config.locations import PRETRAINED
 from kdsearch.config.schema import TeacherConfig
 from kdsearch.data import Splits
 from kdsearch.errors import InputError
@@ -17,7 +18,6 @@ from kdsearch.models import build_model
 from kdsearch.models import parameter_count
 from kdsearch.recipe import Recipe
 from kdsearch.seeds import derive_seed
-from kdsearch.teacher.identity import PRETRAINED
 from kdsearch.teacher.identity import network_hash
 from kdsearch.teacher.identity import network_seed
 from kdsearch.teacher.identity import teacher_samples

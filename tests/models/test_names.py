@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from kdsearch.config.checks import _model_problems
+from kdsearch.config.check_models import _name_problems
 from kdsearch.config.schema import ModelConfig
 from kdsearch.models import is_known
 
@@ -41,13 +41,13 @@ def test_known(name: str) -> None:
     ],
 )
 def test_unknown(name: str, allowed: str) -> None:
-    (problem,) = _model_problems("student", ModelConfig(name=name))
+    (problem,) = _name_problems("student", ModelConfig(name=name))
     assert (problem.key, problem.value) == ("student.name", name)
     assert all(part in problem.allowed for part in allowed.split(".*"))
 
 
 def test_pretrained_where_there_are_no_weights() -> None:
-    (problem,) = _model_problems("teacher.model", ModelConfig(name="timm/test_vit4", pretrained=True))
+    (problem,) = _name_problems("teacher.model", ModelConfig(name="timm/test_vit4", pretrained=True))
     assert str(problem) == "teacher.model.pretrained=true: timm has no weights for test_vit4"
 
 
