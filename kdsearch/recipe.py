@@ -31,6 +31,7 @@ TRAINING_PARAMETERS: dict[str, Parameter] = {
 
 
 TEACHER = "teacher"
+STUDENT = "student"
 FEATURE_OBJECTIVE = "feature_objective"
 NO_FEATURE = "none"
 SUBSET = "subset"
@@ -91,6 +92,8 @@ class Recipe:
     teacher: str | None = None
     signal: Signal = "teacher"
     subset: Subset | None = None
+    student: str | None = None
+    """One of the sweep's `students`; None is its `student`."""
     feature: FeatureRecipe | None = None
 
     @property
@@ -103,10 +106,10 @@ class Recipe:
         """The recipe of a searched trial's flat parameters; what is missing takes its default."""
         objective = str(params.get("objective", "kl"))
         training = {name: float(params[name]) for name in TRAINING_PARAMETERS if name in params}
-        subset = params.get(SUBSET)
+        subset, student = params.get(SUBSET), params.get(STUDENT)
         if objective == LABELS:
             smoothing = float(params.get("label_smoothing", 0.0))
-            return cls(LABELS, 0.0, label_smoothing=smoothing, training=training, subset=subset)
+            return cls(LABELS, 0.0, label_smoothing=smoothing, training=training, subset=subset, student=student)
         return cls(
             objective,
             float(params.get("alpha", ALPHA.default)),
@@ -115,6 +118,7 @@ class Recipe:
             teacher=params.get(TEACHER),
             signal=params.get("signal", "teacher"),
             subset=subset,
+            student=student,
             feature=FeatureRecipe.from_params(params),
         )
 
@@ -133,6 +137,7 @@ class Recipe:
             "teacher": self.teacher,
             "signal": self.signal,
             "subset": self.subset,
+            "student": self.student,
             "feature": None if self.feature is None else asdict(self.feature),
         }
 
@@ -154,7 +159,7 @@ class Recipe:
 
     @property
     def _choices(self) -> dict[str, str | None]:
-        return {TEACHER: self.teacher, SUBSET: self.subset}
+        return {STUDENT: self.student, TEACHER: self.teacher, SUBSET: self.subset}
 
     def label(self) -> str:
         """A short name for people: `kl T=4.2 a=0.80`, `labels`, `labels e=0.1`."""
@@ -168,7 +173,7 @@ class Recipe:
             ]
         if self.feature is not None:
             parts += [f"+{self.feature.objective}", f"fw={self.feature.weight:.3g}"]
-        parts += [value for value in self._choices.values() if value is not None]
+        parts += [f"{name}={value}" for name, value in self._choices.items() if value is not None]
         return " ".join(parts + [f"{_SHORT.get(k, k)}={v:.2g}" for k, v in self.training.items()])
 
 

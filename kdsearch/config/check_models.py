@@ -5,6 +5,7 @@ What needs torch is looked at only where it is asked for; it takes seconds to im
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -37,8 +38,13 @@ def _with_members(key: str, teacher: TeacherConfig) -> Iterator[tuple[str, Teach
         yield from _with_members(f"{key}.members.{name}", member)
 
 
-def all_models(config: SweepConfig) -> Iterator[tuple[str, ModelConfig]]:
+def _all_students(config: SweepConfig) -> Iterator[tuple[str, ModelConfig]]:
     yield "student", config.student
+    yield from ((f"students.{name}", student) for name, student in config.students.items())
+
+
+def all_models(config: SweepConfig) -> Iterator[tuple[str, ModelConfig]]:
+    yield from _all_students(config)
     yield from ((f"{key}.model", teacher.model) for key, teacher in all_teachers(config))
 
 
@@ -141,11 +147,9 @@ def _feature_problems(config: SweepConfig, data: DatasetInfo) -> Iterable[Proble
 
     names = [str(name) for name in searched.choices or FEATURE_SPECS if name != NO_FEATURE]
     teachers = {"teacher": config.teacher} | {f"teachers.{name}": t for name, t in config.teachers.items()}
-    seen = set()
     for key, teacher in teachers.items():
-        for problem in feature_fit_problems(names, config.student, teacher, config.features, data):
-            if str(problem) not in seen:
-                seen.add(str(problem))
-                yield problem
         if teacher.is_ensemble and names:
             yield Problem(key, teacher.name, "feature objectives need a teacher of one network; this one has several")
+    pairs = itertools.product((student for _, student in _all_students(config)), teachers.values())
+    found = [p for student, t in pairs for p in feature_fit_problems(names, student, t, config.features, data)]
+    yield from {str(problem): problem for problem in found}.values()

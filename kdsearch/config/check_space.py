@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from collections.abc import Iterable
+from collections.abc import Mapping
 
 from kdsearch.config.schema import ParameterConfig
 from kdsearch.config.schema import SearchSpaceConfig
@@ -19,16 +20,14 @@ from kdsearch.recipe import FEATURE_OBJECTIVE
 from kdsearch.recipe import NO_FEATURE
 from kdsearch.recipe import SUBSET
 from kdsearch.recipe import SUBSETS
-from kdsearch.recipe import TEACHER
 from kdsearch.recipe import TRAINING_PARAMETERS
 
 _PREFIX = "search_space.parameters"
 _DEFAULT_OBJECTIVES = ("kl",)
-_NO_TEACHERS = "there are no teachers to choose from; teacher=[NAME,NAME] gives them"
 
 
-def space_problems(config: SearchSpaceConfig, teachers: Collection[str]) -> Iterable[Problem]:
-    """What is wrong with each searched parameter; `teachers` are those that can be chosen."""
+def space_problems(config: SearchSpaceConfig, several: Mapping[str, Collection[str]]) -> Iterable[Problem]:
+    """What is wrong with each searched parameter; `several` holds the teachers and students that can be chosen."""
     if not config.parameters:
         yield Problem(_PREFIX, {}, "must hold at least one parameter")
     objectives, features = _objectives(config), _features(config)
@@ -38,8 +37,8 @@ def space_problems(config: SearchSpaceConfig, teachers: Collection[str]) -> Iter
         key = f"{_PREFIX}.{name}"
         if name == "objective":
             continue
-        if name == TEACHER:
-            yield from _name_problems(key, range_, teachers)
+        if name in several:
+            yield from _name_problems(key, range_, several[name])
             continue
         if name == SUBSET:
             yield from _name_problems(key, range_, SUBSETS)
@@ -49,7 +48,7 @@ def space_problems(config: SearchSpaceConfig, teachers: Collection[str]) -> Iter
                 yield from _name_problems(key, range_, (NO_FEATURE, *FEATURE_SPECS))
             continue
         if name not in by_name:
-            known = ["objective", TEACHER, SUBSET, FEATURE_OBJECTIVE, *by_name]
+            known = ["objective", *several, SUBSET, FEATURE_OBJECTIVE, *by_name]
             hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
             yield Problem(key, _written(range_), f"unknown parameter{hint}")
         elif not _applies(name, objectives, features):
@@ -93,7 +92,7 @@ def _name_problems(key: str, searched: ParameterConfig, names: Collection[str]) 
     yield from _choice_problems(f"{key}.choices", choices)
     for choice in choices:
         if choice not in names:
-            yield Problem(f"{key}.choices", choice, one_of(choice, names) if names else _NO_TEACHERS)
+            yield Problem(f"{key}.choices", choice, one_of(choice, names) if names else _nothing(key))
 
 
 def _features(config: SearchSpaceConfig) -> tuple[str, ...]:
@@ -101,6 +100,11 @@ def _features(config: SearchSpaceConfig) -> tuple[str, ...]:
     if searched is None:
         return (NO_FEATURE,)
     return tuple(FEATURE_SPECS) if searched.choices is None else tuple(str(choice) for choice in searched.choices)
+
+
+def _nothing(key: str) -> str:
+    group = key.rpartition(".")[2]
+    return f"there is no {group} to choose; {group}=[NAME,NAME] gives some"
 
 
 def _applies(name: str, objectives: tuple[str, ...], features: tuple[str, ...]) -> bool:

@@ -16,13 +16,16 @@ from kdsearch.config.schema import SweepConfig
 from kdsearch.config.suggest import one_of
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
+from kdsearch.recipe import STUDENT
+from kdsearch.recipe import TEACHER
 
 
 def check(config: SweepConfig) -> list[Problem]:
     """Everything that is wrong with `config` beyond its types."""
     networks = model_problems(config)
     return [
-        *space_problems(config.search_space, config.teachers),
+        *space_problems(config.search_space, {TEACHER: config.teachers, STUDENT: config.students}),
+        *_pareto_problems(config),
         *_control_problems(config),
         *networks,
         *_data_problems(config, check_fit=not networks),
@@ -30,6 +33,18 @@ def check(config: SweepConfig) -> list[Problem]:
         *location_problems(config),
         *machine_problems(config),
     ]
+
+
+def _pareto_problems(config: SweepConfig) -> Iterable[Problem]:
+    if config.search.pareto is None:
+        return
+    if config.pruner != "none":
+        yield Problem("pruner", config.pruner, f"must be none, because search.pareto={config.search.pareto}")
+    if config.sampler == "cmaes":
+        yield Problem("sampler", config.sampler, f"must be another, because search.pareto={config.search.pareto}")
+    if STUDENT not in config.search_space.parameters:
+        allowed = "must be null, because one student has one cost; student=[NAME,NAME] gives a choice"
+        yield Problem("search.pareto", config.search.pareto, allowed)
 
 
 def _pack_problems(config: SweepConfig) -> Iterable[Problem]:

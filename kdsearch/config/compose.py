@@ -31,16 +31,16 @@ from kdsearch.config.resolve import raw
 from kdsearch.config.resolve import resolved
 from kdsearch.config.schema import SweepConfig
 from kdsearch.config.secrets import mask_url
+from kdsearch.config.several import add_choice
+from kdsearch.config.several import chosen_names
+from kdsearch.config.several import names_several
+from kdsearch.config.several import partition_own
 from kdsearch.config.spaces import GROUP as SEARCH_SPACE
 from kdsearch.config.spaces import register_spaces
 from kdsearch.config.spaces import space_files
 from kdsearch.config.suggest import all_keys
 from kdsearch.config.suggest import one_of
 from kdsearch.config.suggest import unknown_key
-from kdsearch.config.teachers import add_teacher
-from kdsearch.config.teachers import chosen_names
-from kdsearch.config.teachers import names_several
-from kdsearch.config.teachers import partition_own
 from kdsearch.config.translate import dotted
 from kdsearch.config.typed import is_covered
 from kdsearch.config.typed import typed
@@ -161,25 +161,24 @@ def _compose(lines: Sequence[Line], unreadable: Mapping[str, Problem]) -> tuple[
     choices, values = _partition(lines)
     problems = [wrong for line in choices for wrong in _wrong_choice(line, unreadable)]
     wrong_keys = {problem.key for problem in problems}
-    several = [line for line in choices if names_several(line) and line.key not in wrong_keys]
-    accepted = [line.text for line in choices if line not in several and line.key not in wrong_keys]
-    if several:
-        return _compose_several(chosen_names(several[-1]), accepted, values, problems)
-    return _compose_one(accepted, values, problems)
+    right = [line for line in choices if line.key not in wrong_keys]
+    return _compose_several(right, values, problems)
 
 
 def _compose_several(
-    names: list[str], accepted: list[str], lines: Sequence[Line], problems: list[Problem]
+    choices: Sequence[Line], lines: Sequence[Line], problems: list[Problem]
 ) -> tuple[DictConfig, list[Problem]]:
-    """`teacher=[a,b]`: the first is the sweep's own, and the search chooses among all of them.
+    """Of `teacher=[a,b]` the first is the sweep's own, and the search chooses among all of them.
 
     What is set under `teacher.` goes for each of them, and what is set under `teachers.NAME.` for that one.
     """
     own, shared = partition_own(lines)
-    config, problems = _compose_one([*accepted, f"teacher={names[0]}"], shared, problems)
-    for name in names:
-        other, _ = _compose_one([*accepted, f"teacher={name}"], shared, [])
-        add_teacher(config, name, other)
+    first = {line.key: f"{line.key}={chosen_names(line)[0]}" if names_several(line) else line.text for line in choices}
+    config, problems = _compose_one(list(first.values()), shared, problems)
+    for line in (line for line in choices if names_several(line)):
+        for name in chosen_names(line):
+            other, _ = _compose_one(list({**first, line.key: f"{line.key}={name}"}.values()), shared, [])
+            add_choice(config, line.key, name, other)
     return config, problems + [problem for line in own for problem in _apply(config, line)]
 
 

@@ -261,6 +261,8 @@ class FeaturesConfig(Frozen):
 
 class SearchConfig(Frozen):
     metric: Literal["val_accuracy", "val_balanced_accuracy", "val_nll"] = "val_accuracy"
+    pareto: Literal["flops", "parameters"] | None = None
+    """What the search is to keep small beside `metric`: the student's FLOPs or parameters."""
     replicates: Count = 1
     """How many seeds each recipe is trained with; the search sees their mean."""
 
@@ -312,6 +314,8 @@ class SweepConfig(Frozen):
     teachers: dict[str, TeacherConfig] = Field(default_factory=dict)
     """Those that the search chooses from, by name; controls use `teacher`. Empty where it is not searched."""
     student: ModelConfig
+    students: dict[str, ModelConfig] = Field(default_factory=dict)
+    """Likewise."""
     search_space: SearchSpaceConfig
     features: FeaturesConfig = FeaturesConfig()
     sample_counts: tuple[Count, ...]

@@ -156,6 +156,12 @@ def open_ledger(url: str, *, create: bool = False) -> Ledger:
         raise InputError([Problem("ledger", mask_url(url), f"can't be opened: {cause}")]) from None
 
 
+def result_of(trial: optuna.trial.FrozenTrial) -> TrialResult | None:
+    """What the row says of how the trial ended; None where it has no result yet."""
+    result = trial.user_attrs.get(RESULT_ATTR)
+    return None if result is None else TrialResult.from_dict(result)
+
+
 class Ledger:
     def __init__(self, storage: optuna.storages.RDBStorage, *, create: bool) -> None:
         from optuna.storages._cached_storage import _CachedStorage
@@ -426,8 +432,7 @@ class Ledger:
     @_waited_out
     def untold_result(self, study: StudyRow, number: int) -> TrialResult | None:
         """The result of a trial whose driver died between writing it and telling it."""
-        attrs = self.storage.get_trial(self._trial_id(study, number)).user_attrs
-        return TrialResult.from_dict(attrs[RESULT_ATTR]) if RESULT_ATTR in attrs else None
+        return result_of(self.storage.get_trial(self._trial_id(study, number)))
 
     def _trial_id(self, study: StudyRow, number: int) -> int:
         return self.storage.get_trial_id_from_study_id_trial_number(study.id, number)

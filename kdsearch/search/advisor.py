@@ -16,6 +16,7 @@ from typing import Any
 from kdsearch.ledger import TrialResult
 from kdsearch.ledger.ledger import Decision
 from kdsearch.ledger.ledger import decisions_of
+from kdsearch.ledger.ledger import result_of
 from kdsearch.recipe import Recipe
 from kdsearch.search.space import Space
 from kdsearch.search.strategy import make_pruner
@@ -36,22 +37,29 @@ class Advisor:
         pruner: str,
         seed: int,
         maximize: bool,
+        cost: str | None = None,
         history: Sequence[FrozenTrial] = (),
         seeds: Sequence[FrozenTrial] = (),
         system_attrs: Mapping[str, Any] | None = None,
     ) -> None:
-        """`history` is the study's own rows; `seeds` are finished trials of its earlier generations, in its space."""
+        """
+        Args:
+            cost: a final metric that is to be small beside the value, for the best of every cost.
+            history: the study's own rows.
+            seeds: finished trials of its earlier generations, in its space.
+        """
         import optuna
 
         self._name = study
         self._space = space
         self._sampler = sampler
         self._seed = seed
+        self._cost = cost
         self._storage = optuna.storages.InMemoryStorage()
         self._study = optuna.create_study(
             storage=self._storage,
             study_name=study,
-            direction="maximize" if maximize else "minimize",
+            directions=["maximize" if maximize else "minimize"] + (["minimize"] if cost else []),
             pruner=make_pruner(pruner),
         )
         for key, value in (system_attrs or {}).items():
@@ -59,10 +67,10 @@ class Advisor:
         self._first = len(seeds)
         """The mirror's number of the study's trial 0."""
         for trial in seeds:
-            self._study.add_trial(_mirrored(trial, decisions_of(trial)))
+            self._study.add_trial(self._mirrored(trial, decisions_of(trial)))
         self._decisions = {trial.number: decisions_of(trial) for trial in history}
         for trial in history:
-            self._study.add_trial(_mirrored(trial, self._decisions[trial.number]))
+            self._study.add_trial(self._mirrored(trial, self._decisions[trial.number]))
 
     @property
     def system_attrs(self) -> dict[str, Any]:
@@ -112,26 +120,34 @@ class Advisor:
 
         state = optuna.trial.TrialState[result.state.value]
         # A pruned trial's value is its last judgement, which Optuna has already.
-        value = result.value if state is optuna.trial.TrialState.COMPLETE else None
-        self._study.tell(self._first + number, value, state=state, skip_if_finished=True)
+        values = None
+        if state is optuna.trial.TrialState.COMPLETE and result.value is not None:
+            values = self._values(result.value, result.metrics)
+        self._study.tell(self._first + number, values, state=state, skip_if_finished=True)
+
+    def _values(self, value: float, metrics: Mapping[str, float]) -> list[float]:
+        return [value] if self._cost is None else [value, metrics[self._cost]]
 
     def _trial_id(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, self._first + number)
 
+    def _mirrored(self, trial: FrozenTrial, decisions: Sequence[Decision]) -> FrozenTrial:
+        """The ledger's row as the mirror holds it, with the decisions that were taken on it.
 
-def _mirrored(trial: FrozenTrial, decisions: Sequence[Decision]) -> FrozenTrial:
-    """The ledger's row as the mirror holds it, with the decisions that were taken on it.
+        One to be continued is RUNNING: the sampler must count it as pending, and Optuna would hand out a waiting one.
+        """
+        import optuna
 
-    One to be continued is RUNNING: the sampler must count it as pending, and Optuna would hand out a waiting one.
-    """
-    import optuna
-
-    waiting = trial.state is optuna.trial.TrialState.WAITING
-    return optuna.trial.create_trial(
-        state=optuna.trial.TrialState.RUNNING if waiting else trial.state,
-        values=trial.values,
-        params=trial.params,
-        distributions=trial.distributions,
-        system_attrs=trial.system_attrs | {k: v for decision in decisions for k, v in decision.system_attrs.items()},
-        intermediate_values={decision.step: decision.value for decision in decisions},
-    )
+        waiting = trial.state is optuna.trial.TrialState.WAITING
+        values = trial.values
+        if trial.state is optuna.trial.TrialState.COMPLETE and trial.value is not None:
+            result = result_of(trial)
+            values = self._values(trial.value, result.metrics if result is not None else {})
+        return optuna.trial.create_trial(
+            state=optuna.trial.TrialState.RUNNING if waiting else trial.state,
+            values=values,
+            params=trial.params,
+            distributions=trial.distributions,
+            system_attrs=trial.system_attrs | {k: v for decision in decisions for k, v in decision.system_attrs.items()},
+            intermediate_values={decision.step: decision.value for decision in decisions},
+        )

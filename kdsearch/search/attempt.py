@@ -45,6 +45,7 @@ from kdsearch.search.plan import StudyPlan
 from kdsearch.search.plan import confirm_plan
 from kdsearch.search.plan import confirmations_per_count
 from kdsearch.search.plan import control_plans
+from kdsearch.search.plan import cost_metric
 from kdsearch.search.plan import maximizes
 from kdsearch.search.plan import search_plans
 from kdsearch.search.space import Space
@@ -193,6 +194,7 @@ class Attempt:
             pruner=self._config.pruner,
             seed=self._config.seed,
             maximize=self._maximize,
+            cost=cost_metric(self._config),
             history=self._ledger.frozen_trials(row),
             seeds=seeds,
             system_attrs=self._ledger.sampler_state(row),

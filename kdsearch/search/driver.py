@@ -346,7 +346,7 @@ class _Driver:
             sweep=config.name,
             uid=self._sweep.uid,
             storage=config.storage,
-            student=config.student,
+            students={name: student for name, student in [(None, config.student), *config.students.items()]},
             training=config.training,
             student_layer=config.features.student_layer,
             metric=config.search.metric,

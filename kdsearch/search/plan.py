@@ -59,6 +59,11 @@ def maximizes(metric: str) -> bool:
     return metric not in MINIMIZED_METRICS
 
 
+def cost_metric(config: SweepConfig) -> str | None:
+    """The final metric that the search is to keep small beside its own."""
+    return None if config.search.pareto is None else f"student_{config.search.pareto}"
+
+
 def control_plans(config: SweepConfig) -> list[StudyPlan]:
     """The controls of every sample count; with training keys searched, labels-only is searched over them as well."""
     fixed = tuple(control for entry in config.controls for control in _controls(entry))

@@ -23,6 +23,7 @@ from kdsearch.objectives.spec import SPECS
 from kdsearch.objectives.spec import Parameter
 from kdsearch.recipe import FEATURE_OBJECTIVE
 from kdsearch.recipe import NO_FEATURE
+from kdsearch.recipe import STUDENT
 from kdsearch.recipe import SUBSET
 from kdsearch.recipe import TEACHER
 from kdsearch.recipe import TRAINING_PARAMETERS
@@ -114,7 +115,7 @@ class Space:
         return {"objective": self.objective, FEATURE_OBJECTIVE: self.feature}
 
 
-CHOICES = (TEACHER, SUBSET)
+CHOICES = (STUDENT, TEACHER, SUBSET)
 """What is chosen from a list of names, whatever the objective."""
 
 
@@ -137,10 +138,10 @@ def search_space(config: SearchSpaceConfig) -> Space:
 
 def labels_space(config: SearchSpaceConfig) -> Space | None:
     """The space of the labels-only rival: what the search tunes that has nothing to do with a teacher's outputs, the
-    training keys and the choice of samples; None when it tunes none of them."""
+    training keys, the student and the choice of samples; None when it tunes none of them."""
     parameters = config.parameters
     dimensions = (
-        *_choice_dimensions(parameters, (SUBSET,)),
+        *_choice_dimensions(parameters, (STUDENT, SUBSET)),
         *_dimensions(parameters, TRAINING_PARAMETERS.values()),
     )
     return Space(dimensions, LABELS) if dimensions else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import lru_cache
@@ -60,7 +61,8 @@ class WorkerContext:
     sweep: str
     uid: str
     storage: str
-    student: ModelConfig
+    students: Mapping[str | None, ModelConfig]
+    """By the name under which a recipe has it; None is the sweep's own."""
     training: TrainingConfig
     student_layer: str | None
     metric: str
@@ -152,7 +154,7 @@ class SlotRun:
         validation_set = _validation_set(context.data, slot.recipe.teacher, device)
         self._distillers = [
             new_distiller(
-                context.student,
+                self._student,
                 slot.recipe,
                 context.training,
                 lesson.data,
@@ -176,8 +178,14 @@ class SlotRun:
                     distiller.evaluate(validation_set)
             if step in decisions and self._is_pruned(decisions[step], step):
                 return self._outcome(TrialResult(TrialState.PRUNED, self._value(step), self._metrics()))
-        metrics = self._metrics() | (self._test_metrics(lesson.data, device) if slot.on_test else {})
+        metrics = self._metrics() | student_cost(self._student, lesson.data)
+        if slot.on_test:
+            metrics |= self._test_metrics(lesson.data, device)
         return self._outcome(TrialResult(TrialState.COMPLETE, self._value(steps[-1]), metrics))
+
+    @property
+    def _student(self) -> ModelConfig:
+        return self._context.students[self._slot.recipe.student]
 
     def _seeds(self) -> list[int]:
         slot = self._slot
@@ -259,6 +267,11 @@ class SlotRun:
         return Outcome(self._slot.key, result, tuple(self._series()) if self._distillers else ())
 
 
+def student_cost(student: ModelConfig, data: TrainingSet) -> dict[str, float]:
+    """What the student costs, under the names of final metrics."""
+    return _model_cost(student.model_dump_json(by_alias=True), data.input_shape, data.class_count, data.vocabulary_size)
+
+
 class _StopPoll:
     """Whether the sweep is stopping; asks the board at most once a second."""
 
@@ -303,6 +316,16 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 # A worker keeps what it made for one trial for the next: the same subset is asked for by every trial of a study.
+
+
+@lru_cache(maxsize=16)
+def _model_cost(
+    student: str, input_shape: tuple[int, ...], class_count: int, vocabulary_size: int | None
+) -> dict[str, float]:
+    from kdsearch.models import model_cost
+
+    cost = model_cost(ModelConfig.model_validate_json(student), input_shape, class_count, vocabulary_size)
+    return {"student_parameters": cost.parameters, "student_flops": cost.flops}
 
 
 @lru_cache(maxsize=16)

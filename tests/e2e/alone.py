@@ -10,6 +10,7 @@ from kdsearch.distiller import distill
 from kdsearch.ledger import TrialRecord
 from kdsearch.search.prepare import SearchData
 from kdsearch.search.prepare import TestData
+from kdsearch.search.worker import student_cost
 from kdsearch.storage import open_storage
 from kdsearch.sweep import Sweep
 from kdsearch.teacher import LessonPlan
@@ -35,8 +36,9 @@ class Alone:
             subset_seed=record.subset_seed,
             device=cpu,
         )
-        return distill(
-            self._config.student,
+        student = self._config.student
+        result = distill(
+            student,
             record.recipe,
             self._config.training,
             lesson.data,
@@ -44,4 +46,5 @@ class Alone:
             seed=seed,
             teacher=lesson.teacher,
             test_set=self._test.evaluation_set() if record.confirms else None,
-        ).metrics
+        )
+        return result.metrics | student_cost(student, lesson.data)
