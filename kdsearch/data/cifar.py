@@ -14,6 +14,7 @@ import numpy as np
 
 from kdsearch.data.arrays import Arrays
 from kdsearch.data.cache import cache_folder
+from kdsearch.data.cache import one_line
 from kdsearch.data.facts import Facts
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
@@ -98,7 +99,7 @@ class Cifar:
             reader(str(folder), download=True)
         except Exception as error:  # torchvision raises whatever its mirrors and the network give
             allowed = (
-                f"not found in {folder} and the download failed ({type(error).__name__}: {error}); "
+                f"not found in {folder} and the download failed ({type(error).__name__}: {one_line(error)}); "
                 f"set it to a folder that holds the unpacked folder {self.folder}"
             )
             raise InputError([Problem("dataset.root", None, allowed)]) from error

@@ -10,6 +10,7 @@ import numpy as np
 
 from kdsearch.config.suggest import one_of
 from kdsearch.data.arrays import Arrays
+from kdsearch.data.cache import one_line
 from kdsearch.data.frames import Part
 from kdsearch.data.frames import column_problems
 from kdsearch.data.frames import encode_labels
@@ -98,8 +99,8 @@ def _load(root: Path | None, arguments: HubArguments) -> dict[str, Any]:
             found = datasets.load_dataset(source, arguments.configuration, revision=arguments.revision)
     except Exception as error:  # the library raises what network, files and its own checks give
         key, value = (f"{ARGUMENTS}.path", arguments.path) if root is None else ("dataset.root", root)
-        reason = " ".join(str(error).split())
-        raise InputError([Problem(key, value, f"cannot be loaded ({type(error).__name__}: {reason})")]) from error
+        reason = f"cannot be loaded ({type(error).__name__}: {one_line(error)})"
+        raise InputError([Problem(key, value, reason)]) from error
     return dict(found) if isinstance(found, dict) else {arguments.train_split: found}
 
 

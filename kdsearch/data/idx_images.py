@@ -10,6 +10,7 @@ import numpy as np
 
 from kdsearch.data.arrays import Arrays
 from kdsearch.data.cache import cache_folder
+from kdsearch.data.cache import one_line
 from kdsearch.data.facts import Facts
 from kdsearch.data.idx import find_idx
 from kdsearch.data.idx import read_idx
@@ -95,7 +96,7 @@ class IdxImages:
             looked = " or ".join(str(place) for place in (self.system_folder, folder) if place)
             install = f"install Debian's {self.package}, or " if self.package else ""
             allowed = (
-                f"not found in {looked} and the download failed ({type(error).__name__}: {error}); "
+                f"not found in {looked} and the download failed ({type(error).__name__}: {one_line(error)}); "
                 f"{install}set it to a folder that holds {self._expected()}"
             )
             raise InputError([Problem("dataset.root", None, allowed)]) from error
