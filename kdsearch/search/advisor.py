@@ -49,7 +49,9 @@ class Advisor:
             seeds: finished trials of its earlier generations, in its space.
         """
         import optuna
+        from optuna.study import StudyDirection
 
+        own = StudyDirection.MAXIMIZE if maximize else StudyDirection.MINIMIZE
         self._name = study
         self._space = space
         self._sampler = sampler
@@ -59,7 +61,7 @@ class Advisor:
         self._study = optuna.create_study(
             storage=self._storage,
             study_name=study,
-            directions=["maximize" if maximize else "minimize"] + (["minimize"] if cost else []),
+            directions=[own, StudyDirection.MINIMIZE] if cost else [own],
             pruner=make_pruner(pruner),
         )
         for key, value in (system_attrs or {}).items():
@@ -125,8 +127,8 @@ class Advisor:
             values = self._values(result.value, result.metrics)
         self._study.tell(self._first + number, values, state=state, skip_if_finished=True)
 
-    def _values(self, value: float, metrics: Mapping[str, float]) -> list[float]:
-        return [value] if self._cost is None else [value, metrics[self._cost]]
+    def _values(self, value: float, metrics: Mapping[str, float] | None) -> list[float]:
+        return [value] if self._cost is None else [value, (metrics or {})[self._cost]]
 
     def _trial_id(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, self._first + number)
@@ -142,12 +144,13 @@ class Advisor:
         values = trial.values
         if trial.state is optuna.trial.TrialState.COMPLETE and trial.value is not None:
             result = result_of(trial)
-            values = self._values(trial.value, result.metrics if result is not None else {})
+            values = self._values(trial.value, result.metrics if result is not None else None)
         return optuna.trial.create_trial(
             state=optuna.trial.TrialState.RUNNING if waiting else trial.state,
             values=values,
             params=trial.params,
             distributions=trial.distributions,
-            system_attrs=trial.system_attrs | {k: v for decision in decisions for k, v in decision.system_attrs.items()},
+            system_attrs=trial.system_attrs
+            | {k: v for decision in decisions for k, v in decision.system_attrs.items()},
             intermediate_values={decision.step: decision.value for decision in decisions},
         )

@@ -6,6 +6,7 @@ import torch
 
 from kdsearch.config.compose import apply_overrides
 from kdsearch.data import load_splits
+from kdsearch.distiller import confirmation_metrics
 from kdsearch.distiller import distill
 from kdsearch.ledger import TrialRecord
 from kdsearch.search.prepare import SearchData
@@ -36,7 +37,7 @@ class Alone:
             subset_seed=record.subset_seed,
             device=cpu,
         )
-        student = self._config.student
+        student, test_set = self._config.student, self._test.evaluation_set()
         result = distill(
             student,
             record.recipe,
@@ -45,6 +46,9 @@ class Alone:
             self._data.validation_set(record.recipe.teacher),
             seed=seed,
             teacher=lesson.teacher,
-            test_set=self._test.evaluation_set() if record.confirms else None,
+            test_set=test_set if record.confirms else None,
         )
-        return result.metrics | student_cost(student, lesson.data)
+        metrics = result.metrics | student_cost(student, lesson.data)
+        if record.confirms:
+            metrics |= confirmation_metrics(result.model, lesson.data, test_set, seed=record.seed)
+        return metrics
