@@ -81,7 +81,11 @@ def _user_model(
     target = str(config.target)
     build = import_target("_target_", target)
     text = {} if vocabulary_size is None else {"vocabulary_size": vocabulary_size}
-    model = build(input_shape=input_shape, class_count=class_count, **text, **config.arguments)
+    try:
+        model = build(input_shape=input_shape, class_count=class_count, **text, **config.arguments)
+    except Exception as error:
+        reason = f"failed with {type(error).__name__}: {error}"
+        raise InputError([Problem("_target_", target, reason)]) from error
     if not isinstance(model, nn.Module):
         raise InputError([Problem("_target_", target, f"must return a torch.nn.Module, not {type(model).__name__}")])
     return model

@@ -23,7 +23,7 @@ ON_ANYTHING = [name for name, spec in FEATURE_SPECS.items() if not spec.needs_ma
 @pytest.mark.parametrize("name", ON_ANYTHING)
 @pytest.mark.parametrize(
     ("model", "path", "shape"),
-    [(small(MLP), "7:input", (5,)), (small(CNN), "5:input", (32,)), (Nested(), "head:input", (3,))],
+    [(small(MLP), "head:input", (5,)), (small(CNN), "head:input", (32,)), (Nested(), "head:input", (3,))],
     ids=["mlp", "cnn", "nested"],
 )
 def test_the_penultimate_feature(name: str, model: nn.Module, path: str, shape: tuple[int, ...]) -> None:
@@ -34,8 +34,8 @@ def test_the_penultimate_feature(name: str, model: nn.Module, path: str, shape: 
 @pytest.mark.parametrize(
     ("model", "path", "shape"),
     [
-        (small(CNN), "3", (8, 2, 2)),
-        (small(ModelConfig(name="cnn", channels=(4, 4, 4, 4))), "3", (4, 2, 2)),  # 4, 2, 1, 1 pixels
+        (small(CNN), "stage2", (8, 2, 2)),
+        (small(ModelConfig(name="cnn", channels=(4, 4, 4, 4))), "stage2", (4, 2, 2)),  # 4, 2, 1, 1 pixels
         (Nested(), "backbone", (3, 6, 6)),
     ],
     ids=["cnn", "cnn that ends in single pixels", "nested"],

@@ -32,12 +32,12 @@ def modes(model: nn.Module) -> list[bool]:
 
 def test_outputs_and_inputs_of_a_sequential() -> None:
     model = small(CNN)
-    with FeatureTap(model, "3") as output, FeatureTap(model, "5:input") as penultimate:
+    with FeatureTap(model, "stage2.1") as output, FeatureTap(model, "head:input") as penultimate:
         logits = model(IMAGES)
         feature_map, flattened = output.take(), penultimate.take()
-    assert torch.equal(feature_map, model[:4](IMAGES))
+    assert torch.equal(feature_map, model[:2](IMAGES))
     assert torch.equal(flattened, feature_map.flatten(1))
-    assert torch.equal(model[5](flattened), logits)
+    assert torch.equal(model.head(flattened), logits)
 
 
 @pytest.mark.parametrize(
@@ -57,19 +57,19 @@ def test_nested_paths_containers_and_keywords(path: str, shape: tuple[int, ...])
 
 def test_the_gradient_goes_through_the_tap() -> None:
     model = small(CNN)
-    with FeatureTap(model, "1") as tap:
+    with FeatureTap(model, "stage1.1") as tap:
         model(IMAGES)
         tap.take().sum().backward()
-    assert all(p.grad is not None and p.grad.any() for p in model[:2].parameters())
-    assert all(p.grad is None for p in model[2:].parameters())
+    assert all(p.grad is not None and p.grad.any() for p in model[:1].parameters())
+    assert all(p.grad is None for p in model[1:].parameters())
 
 
 def test_a_feature_is_taken_once() -> None:
     model = small(CNN)
-    with FeatureTap(model, "3") as tap:
+    with FeatureTap(model, "stage2.1") as tap:
         model(IMAGES)
         tap.take()
-        with pytest.raises(InputError, match=r"^layer=3: this layer does not run"):
+        with pytest.raises(InputError, match=r"^layer=stage2.1: this layer does not run"):
             tap.take()
 
 
@@ -88,14 +88,14 @@ def test_a_closed_tap_leaves_nothing_behind() -> None:
 
 def test_two_taps_on_one_layer_are_independent() -> None:
     model = small(CNN)
-    with FeatureTap(model, "3") as first:
-        with FeatureTap(model, "3"):
+    with FeatureTap(model, "stage2.1") as first:
+        with FeatureTap(model, "stage2.1"):
             pass
         model(IMAGES)
         assert first.take().shape == (7, 8, 2, 2)
 
 
-@pytest.mark.parametrize("path", ["3", "5:input"])
+@pytest.mark.parametrize("path", ["stage2.1", "head:input"])
 def test_copies_and_pickles_of_a_tapped_model_hold_no_feature(path: str) -> None:
     model = small(CNN)
     with FeatureTap(model, path) as tap:
@@ -113,7 +113,7 @@ def test_copies_and_pickles_of_a_tapped_model_hold_no_feature(path: str) -> None
 
 def test_a_checkpoint_of_a_tapped_model_loads_without_kdsearch() -> None:
     model, file = small(CNN), io.BytesIO()
-    with FeatureTap(model, "3"):
+    with FeatureTap(model, "stage2.1"):
         model(IMAGES)
         torch.save(model.state_dict(), file)
     file.seek(0)
@@ -176,11 +176,11 @@ def test_layers_that_do_not_run_or_give_no_tensor() -> None:
 @pytest.mark.parametrize("chunk", [1, 3, 7, 100])
 def test_a_teachers_features_in_chunks(chunk: int) -> None:
     model = small(MLP).train()  # with dropout
-    model[1].requires_grad_(False)
+    model.stage1.requires_grad_(False)
     before, weights = modes(model), copy.deepcopy(model.state_dict())
-    features = teacher_features(model, "7:input", IMAGES, chunk)
+    features = teacher_features(model, "head:input", IMAGES, chunk)
     assert features.shape == (7, 5) and not features.requires_grad and not features.is_inference()
-    assert torch.allclose(features, copy.deepcopy(model).eval()[:7](IMAGES), atol=1e-6)
+    assert torch.allclose(features, copy.deepcopy(model).eval()[:-1](IMAGES), atol=1e-6)
     assert modes(model) == before and hook_count(model) == 0
     assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
     assert [p.requires_grad for p in model.parameters()] == [False, False, True, True, True, True]
