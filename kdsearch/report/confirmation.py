@@ -40,6 +40,12 @@ class Confirmed:
     def test(self) -> Estimate:
         return estimate(list(self.test_accuracies().values()))
 
+    def metrics(self) -> dict[str, Estimate]:
+        """Every final metric that all replicates have, but the accuracy that `test` gives."""
+        rows = [record.metrics for record in self.replicates.values()]
+        names = [name for name in rows[0] if name != "test_accuracy" and all(name in row for row in rows)]
+        return {name: estimate([float(row[name]) for row in rows]) for name in names}
+
     def validation(self, metric: str) -> float | None:
         """Mean of the search metric over the fresh seeds: what chooses among the confirmed recipes."""
         values = [record.metrics.get(metric, record.value) for record in self.replicates.values()]

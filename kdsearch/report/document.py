@@ -9,13 +9,16 @@ from kdsearch.ledger.records import Kind
 from kdsearch.ledger.records import SweepRecord
 from kdsearch.ledger.records import TrialRecord
 from kdsearch.report.confirmation import confirmation_rounds
+from kdsearch.report.pareto import FrontPoint
 from kdsearch.report.statistics import Estimate
 from kdsearch.report.summary import CountSummary
+from kdsearch.report.summary import data_facts
 from kdsearch.report.summary import failures
 from kdsearch.report.summary import search_metric
 from kdsearch.report.summary import states
 from kdsearch.report.summary import summarize
 from kdsearch.report.summary import teacher_sample_count
+from kdsearch.report.summary import unlabelled_count
 from kdsearch.report.summary import validation_count
 from kdsearch.report.wording import verdict
 
@@ -32,11 +35,13 @@ def report_document(sweep: SweepRecord, records: Sequence[TrialRecord]) -> dict[
         "evaluated_on": splits.pop() if len(splits) == 1 else "mixed",
         "search_metric": search_metric(sweep),
         "counts": [_count(summary) for summary in summaries],
-        "teacher": dict(sweep.teacher),
+        "teacher": {key: value for key, value in sweep.teacher.items() if key != "data"},
+        "data": dict(data_facts(sweep)),
         "labels_used": {
             "validation": validation_count(sweep),
             "teacher": teacher_sample_count(sweep),
         },
+        "unlabelled_count": unlabelled_count(sweep),
         "confirmation_rounds": confirmation_rounds(records),
         "trials": {
             "target": sweep.target,
@@ -61,12 +66,26 @@ def _count(summary: CountSummary) -> dict[str, Any]:
         "data_efficiency_reason": summary.data_efficiency.reason,
         "data_efficiency_at_least": summary.data_efficiency.at_least,
         "controls": {name: _estimate(value) for name, value in summary.controls.items()},
+        "metrics": {
+            who: {name: _estimate(value) for name, value in metrics.items()} for who, metrics in summary.metrics.items()
+        },
+        "pareto": [_front_point(point) for point in summary.front],
         "search": {
             "trials": {state.value: count for state, count in summary.trials.items()},
             "val_accuracy": summary.best.metrics.get("val_accuracy") if summary.best else None,
             "labels_val_accuracy": summary.labels_trial.metrics.get("val_accuracy") if summary.labels_trial else None,
             "gain": summary.validation_gain,
         },
+    }
+
+
+def _front_point(point: FrontPoint) -> dict[str, Any]:
+    return {
+        "trial": point.trial.key,
+        "params": point.trial.recipe.flat(),
+        "val_accuracy": point.val_accuracy,
+        "flops": point.flops,
+        "parameters": point.parameters,
     }
 
 

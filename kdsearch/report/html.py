@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kdsearch.ledger.records import Kind
@@ -14,18 +15,41 @@ from kdsearch.progress.formatting import duration_text
 from kdsearch.report.comparison import accuracy
 from kdsearch.report.confirmation import confirmation_rounds
 from kdsearch.report.figure import accuracy_figure
+from kdsearch.report.summary import CountSummary
 from kdsearch.report.summary import best_trials
+from kdsearch.report.summary import data_facts
 from kdsearch.report.summary import failures
 from kdsearch.report.summary import search_metric
 from kdsearch.report.summary import states
 from kdsearch.report.summary import summarize
 from kdsearch.report.summary import teacher_sample_count
+from kdsearch.report.summary import unlabelled_count
 from kdsearch.report.summary import validation_count
 from kdsearch.report.wording import next_commands
 from kdsearch.report.wording import percent
+from kdsearch.report.wording import plain
 from kdsearch.report.wording import points
 from kdsearch.report.wording import times
 from kdsearch.report.wording import verdict
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric of the confirmed students that is shown beside their accuracy."""
+
+    name: str
+    title: str
+    is_fraction: bool = True
+
+
+MEASURES = (
+    Measure("test_nll", "NLL", is_fraction=False),
+    Measure("test_ece", "calibration error, %"),
+    Measure("val_agreement", "agreement with teacher, %"),
+    Measure("test_worst_class_gap", "worst class below mean, points"),
+    Measure("test_noise_accuracy_0.3", "accuracy under noise, %"),
+    Measure("membership_auc", "membership AUC", is_fraction=False),
+)
 
 LEADERS = 5
 """Best searched trials shown per sample count."""
@@ -44,7 +68,7 @@ def report_html(sweep: SweepRecord, records: Sequence[TrialRecord]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "points": points, "times": times}
+    environment.filters |= {"percent": percent, "points": points, "times": times, "plain": plain}
     summaries = summarize(sweep, records)
     figure = accuracy_figure(summaries, _teacher_accuracy(sweep))
     return environment.get_template("report.html").render(
@@ -64,9 +88,18 @@ def report_html(sweep: SweepRecord, records: Sequence[TrialRecord]) -> str:
         validation_count=validation_count(sweep),
         teacher_count=teacher_sample_count(sweep),
         rounds=confirmation_rounds(records),
+        unlabelled_count=unlabelled_count(sweep),
+        data=data_facts(sweep),
+        measures=_measures(summaries),
         config=_yaml(sweep.config),
         commands=next_commands(sweep),
     )
+
+
+def _measures(summaries: Sequence[CountSummary]) -> list[Measure]:
+    """Those that at least one student has."""
+    known = {name for summary in summaries for metrics in summary.metrics.values() for name in metrics}
+    return [measure for measure in MEASURES if measure.name in known]
 
 
 def _teacher_accuracy(sweep: SweepRecord) -> float | None:

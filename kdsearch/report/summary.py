@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
 from typing import Any
 from typing import Literal
@@ -25,6 +26,8 @@ from kdsearch.report.confirmation import confirmed_recipes
 from kdsearch.report.confirmation import paired_gain
 from kdsearch.report.data_efficiency import DataEfficiency
 from kdsearch.report.data_efficiency import data_efficiency
+from kdsearch.report.pareto import FrontPoint
+from kdsearch.report.pareto import pareto_front
 from kdsearch.report.statistics import Estimate
 
 Split = Literal["test", "validation"]
@@ -51,6 +54,10 @@ class CountSummary:
     """distilled - labels: paired over replicates on test, the plain difference on validation."""
     controls: Mapping[str, Estimate]
     """Controls other than labels only."""
+    metrics: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    """What else was measured of the confirmed students, by name, under `labels` and `distilled`."""
+    front: Sequence[FrontPoint] = ()
+    """The searched students that are best for what they cost, where they differ in it."""
     data_efficiency: DataEfficiency = DataEfficiency(None, "there is no distilled accuracy yet")
 
     @property
@@ -140,6 +147,18 @@ def teacher_sample_count(sweep: SweepRecord) -> int | None:
     return None if value is None else int(value)
 
 
+def unlabelled_count(sweep: SweepRecord) -> int:
+    """How many samples students hear the teacher about without a label."""
+    dataset: Mapping[str, Any] = sweep.config.get("dataset", {})
+    return int(dataset.get("unlabelled_count") or 0)
+
+
+def data_facts(sweep: SweepRecord) -> Mapping[str, Any]:
+    """`class_counts` of the train pool, `imbalance` and `class_names`; empty before the data were read."""
+    facts: Mapping[str, Any] = sweep.teacher.get("data", {})
+    return facts
+
+
 def validation_count(sweep: SweepRecord) -> int | None:
     """How many labels validation uses."""
     dataset: Mapping[str, Any] = sweep.config.get("dataset", {})
@@ -163,6 +182,7 @@ def _searched(sample_count: int, records: Sequence[TrialRecord], metric: str) ->
         distilled=_single(leader),
         gain=None,
         controls=_searched_controls(records, metric),
+        front=pareto_front(records),
     )
     gain = summary.validation_gain
     return summary if gain is None else replace(summary, gain=Estimate(gain, None, 1))
@@ -191,6 +211,7 @@ def _confirmed(summary: CountSummary, confirmed: Sequence[Confirmed], metric: st
         labels=labels.test() if labels else None,
         distilled=distilled.test(),
         gain=paired_gain(distilled, labels) if labels else None,
+        metrics={"distilled": distilled.metrics()} | ({"labels": labels.metrics()} if labels else {}),
         controls={recipe.control: recipe.test() for recipe in confirmed if recipe.control and not recipe.is_labels},
     )
 

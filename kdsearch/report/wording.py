@@ -25,6 +25,13 @@ def percent(value: Estimate | None) -> str:
     return f"{100 * value.mean:.1f}" + (f" ± {100 * value.ci95:.1f}" if value.ci95 is not None else "")
 
 
+def plain(value: Estimate | None) -> str:
+    """`0.52 ± 0.01`, as it is."""
+    if value is None:
+        return "–"
+    return f"{value.mean:.2f}" + (f" ± {value.ci95:.2f}" if value.ci95 is not None else "")
+
+
 def points(value: Estimate | None) -> str:
     """`+10.3 ± 2.0`, in percentage points."""
     if value is None:

@@ -62,6 +62,8 @@ if TYPE_CHECKING:
 
 
 CHECKPOINT_SECONDS = 60.0
+IMBALANCED = 3.0
+"""From how many times the smallest class's samples on the largest class is spoken of."""
 STOP_REQUESTED = "stop requested"
 OUT_OF_TIME = "time budget used up"
 
@@ -377,6 +379,12 @@ class _Driver:
     def _take_teacher(self, facts: dict[str, Any]) -> None:
         for change in changes(self._fingerprint, facts["fingerprint"]):
             self._progress.note(change)
+        imbalance = facts["data"]["imbalance"]
+        if imbalance >= IMBALANCED and self._config.search.metric == "val_accuracy":
+            self._progress.note(
+                f"The largest class has {imbalance:.1f} times the samples of the smallest; "
+                "search.metric=val_balanced_accuracy weighs them alike"
+            )
         self._ledger.update_sweep(self._config.name, teacher=facts)
         self._screen.enter(Phase.SEARCHING)
 

@@ -138,7 +138,16 @@ def _prepare(
         same = next((teacher for teacher in teachers.values() if teacher.config == wanted), None)
         teachers[name] = same or ensure_teacher(wanted, splits, config.seed, storage, device=device)
     data = SearchData(splits.without_test(), teachers, LessonPlan.of(config))
-    return data, TestData(splits.test("confirmation")), _facts(teachers) | {"fingerprint": marks}
+    facts = _facts(teachers) | {"fingerprint": marks, "data": _data_facts(splits)}
+    return data, TestData(splits.test("confirmation")), facts
+
+
+def _data_facts(splits: Splits) -> dict[str, Any]:
+    return {
+        "class_counts": splits.class_counts,
+        "imbalance": splits.imbalance,
+        "class_names": splits.class_names,
+    }
 
 
 def _facts(teachers: Mapping[str | None, Teacher]) -> dict[str, Any]:

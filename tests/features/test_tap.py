@@ -37,7 +37,7 @@ def test_outputs_and_inputs_of_a_sequential() -> None:
         feature_map, flattened = output.take(), penultimate.take()
     assert torch.equal(feature_map, model[:2](IMAGES))
     assert torch.equal(flattened, feature_map.flatten(1))
-    assert torch.equal(model.head(flattened), logits)
+    assert torch.equal(model[-1](flattened), logits)
 
 
 @pytest.mark.parametrize(
