@@ -13,8 +13,11 @@ def describe_keys() -> str:
     conf = files("kdsearch.conf")
     keys = [_body(conf.joinpath("config.yaml").read_text())]
     keys.append(_body(conf.joinpath("dataset/digits.yaml").read_text()).partition("\n\n")[0])
+    student = _body(conf.joinpath("student/mlp.yaml").read_text())
+    teacher = [_body(conf.joinpath(file).read_text()) for file in ("base/teacher.yaml", "teacher/mlp.yaml")]
     models = [
-        f"{key}:\n{_indented(_body(conf.joinpath(f'{key}/mlp.yaml').read_text()))}" for key in ("student", "teacher")
+        f"student:\n{_indented(student)}",
+        "teacher:  # its `training` has the student's keys\n" + _indented("\n".join(teacher)),
     ]
     return "\n".join(
         [

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
+from kdsearch.config.schema import default_of
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
 
@@ -36,8 +37,11 @@ def check_compatible(stored: Mapping[str, Any], wanted: Mapping[str, Any], *, ex
     """
     allowed = (*FREE, *EXTENDABLE) if extend else FREE
     problems = []
-    for key in sorted({*_leaves(stored), *_leaves(wanted)}):
-        before, after = _leaves(stored).get(key), _leaves(wanted).get(key)
+    old, new = _leaves(stored), _leaves(wanted)
+    for key in sorted({*old, *new}):
+        # A key that a later version has brought: the sweep was run with what is its default now.
+        before = old[key] if key in old else default_of(key)
+        after = new[key] if key in new else default_of(key)
         if before != after and not key.startswith(tuple(f"{prefix}." for prefix in allowed)) and key not in allowed:
             problems.append(Problem(key, after, f"the sweep has {before!r}; {_advice(key, extend)}"))
         elif key in GROWING and extend and not set(map(repr, before or ())) <= set(map(repr, after or ())):

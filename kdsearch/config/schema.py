@@ -20,6 +20,7 @@ from pydantic import Field
 from pydantic import field_validator
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticUndefined
 
 from kdsearch.models.names import keys_of
 
@@ -362,3 +363,21 @@ def allowed_names(key: str) -> tuple[str, ...]:
             return ()
         model = annotation = fields[part].annotation
     return get_args(annotation) if get_origin(annotation) is Literal else ()
+
+
+def default_of(key: str) -> Any:
+    """The schema's default of a dotted key, as plain values; None where it has none."""
+    model: Any = SweepConfig
+    value: Any = None
+    for part in key.split("."):
+        fields = {field.alias or name: field for name, field in getattr(model, "model_fields", {}).items()}
+        if part not in fields:
+            return None
+        model, value = fields[part].annotation, fields[part].get_default(call_default_factory=True)
+    return None if value is PydanticUndefined else _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    return list(value) if isinstance(value, tuple) else value

@@ -45,9 +45,9 @@ class Measure:
 MEASURES = (
     Measure("test_nll", "NLL", is_fraction=False),
     Measure("test_ece", "calibration error, %"),
-    Measure("val_agreement", "agreement with teacher, %"),
-    Measure("test_worst_class_gap", "worst class below mean, points"),
-    Measure("test_noise_accuracy_0.3", "accuracy under noise, %"),
+    Measure("val_agreement", "agreement, %"),
+    Measure("test_worst_class_gap", "worst-class gap, points"),
+    Measure("test_noise_accuracy_0.3", "noisy accuracy, %"),
     Measure("membership_auc", "membership AUC", is_fraction=False),
 )
 
