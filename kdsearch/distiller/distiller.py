@@ -24,6 +24,7 @@ from kdsearch.distiller.evaluation import evaluate
 from kdsearch.distiller.feature import FeatureMatch
 from kdsearch.distiller.flat import FlatParameters
 from kdsearch.distiller.loss import StudentLoss
+from kdsearch.distiller.loss import temperature_of
 from kdsearch.distiller.precision import Precision
 from kdsearch.distiller.precision import deterministic_algorithms
 from kdsearch.distiller.schedules import evaluation_steps
@@ -122,7 +123,7 @@ class Distiller:
         self._task = task
         self._device = device
         self._sample_weights = self._unikd_weights(data)
-        self._temperature = float(recipe.hyperparameters.get("temperature", 1.0))
+        self._temperature = temperature_of(recipe)
         data, weights = self._cached(data)
         self._loss = StudentLoss(recipe, task, label_scale=len(data) / data.labelled_count)
         self._batches = Batches(data.to(device), weights, self.training.batch_size, seed, device)
