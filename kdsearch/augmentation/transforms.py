@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Entry = str | Mapping[str, Mapping[str, Any]]
 """A transform's name, or its name with its arguments."""
 
+TRIES = 16
+"""How often a transform is tried before a sweep: what it draws decides the shape it gives, or whether it fails."""
+
 
 class Augmentation:
     """Applies transforms to a batch [B, *input_shape].
@@ -49,8 +52,6 @@ class Augmentation:
 
 def transform_problems(key: str, entries: Sequence[Entry], input_shape: tuple[int, ...]) -> Iterable[Problem]:
     """What is wrong with each transform for samples of `input_shape`: its name, its arguments, the shape it gives."""
-    import torch
-
     if len(input_shape) != 3:
         if entries:
             allowed = f"needs images [channels, height, width]; the data set's inputs are {list(input_shape)}"
@@ -63,27 +64,41 @@ def transform_problems(key: str, entries: Sequence[Entry], input_shape: tuple[in
             yield from error.problems
             continue
         try:
-            shape = tuple(transform(torch.zeros(input_shape)).shape)
+            shapes = _shapes(transform, input_shape)
         except Exception as error:
             yield Problem(f"{key}[{index}]", _name(entry), f"fails on {list(input_shape)}: {_first_line(error)}")
             continue
-        if shape != input_shape:
-            yield Problem(f"{key}[{index}]", _name(entry), f"gives {list(shape)}; must keep {list(input_shape)}")
+        changed = next((shape for shape in shapes if shape != input_shape), None)
+        if changed is not None:
+            yield Problem(f"{key}[{index}]", _name(entry), f"gives {list(changed)}; must keep {list(input_shape)}")
+
+
+def _shapes(transform: nn.Module, input_shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """What it gives in several draws, in all of which it is applied if it is one that often is not."""
+    import torch
+
+    if hasattr(transform, "p"):
+        transform.p = 1.0
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return [tuple(transform(torch.zeros(input_shape)).shape) for _ in range(TRIES)]
 
 
 def _build(key: str, entry: Entry) -> nn.Module:
     from torchvision.transforms import v2
 
+    if not isinstance(entry, str) and len(entry) != 1:
+        raise InputError([Problem(key, entry, "must be one transform's name with its arguments")])
     name = _name(entry)
-    kind = getattr(v2, name, None)
-    if not (isinstance(kind, type) and issubclass(kind, v2.Transform)) or kind is v2.Transform:
-        known = [n for n in dir(v2) if isinstance(getattr(v2, n), type) and issubclass(getattr(v2, n), v2.Transform)]
-        close = difflib.get_close_matches(name, known, n=1)
+    kinds = {n: kind for n, kind in vars(v2).items() if isinstance(kind, type) and issubclass(kind, v2.Transform)}
+    del kinds["Transform"]
+    if name not in kinds:
+        close = difflib.get_close_matches(name, kinds, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise InputError([Problem(key, name, f"must be a transform of torchvision.transforms.v2{hint}")])
     try:
-        return kind(**({} if isinstance(entry, str) else entry[name] or {}))
-    except (TypeError, ValueError) as error:
+        return kinds[name](**({} if isinstance(entry, str) else entry[name] or {}))
+    except (TypeError, ValueError, AttributeError) as error:
         raise InputError([Problem(key, entry, f"{name}: {_first_line(error)}")]) from None
 
 

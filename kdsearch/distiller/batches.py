@@ -54,7 +54,7 @@ class Batches:
         self, data: TrainingSet, weights: Tensor | None, batch_size: int, seed: int, device: torch.device
     ) -> None:
         self._data = data
-        self._weights = weights
+        self._weights = None if weights is None else weights.to(data.inputs.device)
         self._size = min(batch_size, len(data))
         self._seed = seed
         self._home = data.inputs.device

@@ -74,8 +74,7 @@ def _noise_accuracies(model: nn.Module, data: EvaluationSet, seed: int) -> dict[
 def _member_losses(model: nn.Module, data: TrainingSet) -> Tensor:
     """Of the labelled samples, of a bank in their first view."""
     labelled = data.targets != UNLABELLED
-    inputs = data.inputs if data.views is None else data.inputs[:, 0]
-    return _losses(predict(model, inputs[labelled]), data.targets[labelled])
+    return _losses(predict(model, data.plain_inputs[labelled]), data.targets[labelled])
 
 
 def _losses(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from kdsearch.distiller.evaluation import evaluate
 from kdsearch.distiller.feature import FeatureMatch
 from kdsearch.distiller.flat import FlatParameters
 from kdsearch.distiller.loss import StudentLoss
+from kdsearch.distiller.loss import temperature_of
 from kdsearch.distiller.precision import Precision
 from kdsearch.distiller.precision import deterministic_algorithms
 from kdsearch.distiller.schedules import evaluation_steps
@@ -36,9 +37,9 @@ from kdsearch.ledger.records import Point
 from kdsearch.recipe import Recipe
 from kdsearch.seeds import derive_seed
 from kdsearch.teacher.altered import permuted
+from kdsearch.teacher.ensemble import SampleWeights
 from kdsearch.teacher.ensemble import blend
 from kdsearch.teacher.ensemble import member_weights
-from kdsearch.teacher.ensemble import sample_weights
 from kdsearch.teacher.online import OnlineTeacher
 
 logger = logging.getLogger(__name__)
@@ -121,8 +122,8 @@ class Distiller:
         """One point per evaluation so far."""
         self._task = task
         self._device = device
-        self._weighting = data.weighting
-        self._temperature = float(recipe.hyperparameters.get("temperature", 1.0))
+        self._sample_weights = self._unikd_weights(data)
+        self._temperature = temperature_of(recipe)
         data, weights = self._cached(data)
         self._loss = StudentLoss(recipe, task, label_scale=len(data) / data.labelled_count)
         self._batches = Batches(data.to(device), weights, self.training.batch_size, seed, device)
@@ -230,14 +231,22 @@ class Distiller:
         assert data.signals is not None
         signals, weights = permuted(data.signals, data.permutations), None
         if data.has_members:
-            targets = data.targets if data.views is None else data.targets.unsqueeze(1).expand(-1, data.views)
-            signals, weights = self._blend(signals, targets)
+            signals, weights = self._blend(signals, data.signal_targets)
         return dataclasses.replace(data, signals=signals, permutations=None), weights
+
+    def _unikd_weights(self, data: TrainingSet) -> SampleWeights | None:
+        if data.weighting == "equal" or self.recipe.alpha == 0:
+            return None
+        if self._teacher is not None:
+            members = self._teacher.answer_all(data.plain_inputs).logits
+            return SampleWeights(members, data.targets.cpu()) if self._teacher.is_ensemble else None
+        assert data.signals is not None
+        return SampleWeights(data.signals, data.signal_targets) if data.has_members else None
 
     def _feature_match(self, recipe: Recipe, layer: str | None, data: TrainingSet, seed: int) -> FeatureMatch | None:
         if recipe.feature is None:
             return None
-        sample = (data.inputs if data.views is None else data.inputs[:, 0])[:2].to(self._device)
+        sample = data.plain_inputs[:2].to(self._device)
         features = data.features if self._teacher is None else self._teacher.answer(sample).features
         if features is None:
             raise ValueError(f"the feature objective {recipe.feature.objective} needs a teacher's features")
@@ -248,10 +257,10 @@ class Distiller:
         return [self.model] if self._feature is None else [self.model, self._feature.term]
 
     def _blend(self, members: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
-        if self._weighting == "equal":
+        if self._sample_weights is None:
             return blend(members, None, self._temperature), None
         signals = blend(members, member_weights(members, targets), self._temperature)
-        return signals, sample_weights(members, targets)
+        return signals, self._sample_weights(members, targets)
 
     def _seen(self, batch: Batch) -> Batch:
         """The batch as the student sees it, with what a teacher in the loop says about just that."""

@@ -9,7 +9,14 @@ from kdsearch.distiller.batches import Batch
 from kdsearch.distiller.sets import UNLABELLED
 from kdsearch.distiller.tasks import Task
 from kdsearch.objectives.binding import bind
+from kdsearch.objectives.spec import SPECS
 from kdsearch.recipe import Recipe
+
+
+def temperature_of(recipe: Recipe) -> float:
+    """At which the probabilities of several teachers are averaged: the objective's own, or 1 where it has none."""
+    defaults = SPECS[recipe.objective].defaults() if recipe.objective in SPECS else {}
+    return float({**defaults, **recipe.hyperparameters}.get("temperature", 1.0))
 
 
 class StudentLoss:

@@ -87,6 +87,16 @@ class TrainingSet:
         return tuple(self.inputs.shape[1 if self.views is None else 2 :])
 
     @property
+    def plain_inputs(self) -> Tensor:
+        """One input per sample, [n, *input_shape]; of a bank the first view."""
+        return self.inputs if self.views is None else self.inputs[:, 0]
+
+    @property
+    def signal_targets(self) -> Tensor:
+        """The class indices, one for each of the teacher's answers: [n], of a bank [n, views]."""
+        return self.targets if self.views is None else self.targets.unsqueeze(1).expand(-1, self.views)
+
+    @property
     def has_members(self) -> bool:
         """Whether the signals are those of an ensemble's members, one by one."""
         own_axes = 2 if self.views is None else 3

@@ -42,21 +42,34 @@ def member_weights(member_logits: Tensor, targets: Tensor) -> Tensor:
     return torch.where(_is_labelled(targets), weights, 1 / member_logits.shape[-2])
 
 
-def sample_weights(member_logits: Tensor, targets: Tensor) -> Tensor:
-    """How much each sample's soft loss is worth: [n, (V,) M, C] and targets [n, (V)] → weights of the same shape.
+class SampleWeights:
+    """How much each sample's soft loss is worth.
 
     On labelled samples the ensemble's correctness, its mean probability of the label; on others the members'
-    disagreement, their Jensen-Shannon divergence (hard samples weigh more), as in UniKD (arXiv 2204.00548). The mean
-    over the labelled ones is 1, and likewise over the others, so that alpha keeps its meaning.
+    disagreement, their Jensen-Shannon divergence (hard samples weigh more), as in UniKD (arXiv 2204.00548). Both are
+    measured in units of their means over the training set, so that alpha keeps its meaning: a sample weighs the same in
+    every batch, and whether it is asked about beforehand or in the loop.
     """
-    labelled = targets >= 0
+
+    def __init__(self, member_logits: Tensor, targets: Tensor) -> None:
+        """Of the training set: [n, (V,) M, C] and targets [n, (V)]."""
+        worth = _worth(member_logits, targets)
+        self._means = [_mean(worth[part]) for part in (targets >= 0, targets < 0)]
+
+    def __call__(self, member_logits: Tensor, targets: Tensor) -> Tensor:
+        """[..., M, C] and targets [...] → [...]; over the training set their mean is 1, of each kind of sample."""
+        mean_of_labelled, mean_of_others = self._means
+        means = torch.where(targets >= 0, mean_of_labelled, mean_of_others)
+        return torch.where(means > 0, _worth(member_logits, targets) / means, 1.0)
+
+
+def _worth(member_logits: Tensor, targets: Tensor) -> Tensor:
     correctness = _probability_of(targets, member_logits).mean(dim=-1)
-    weights = torch.where(labelled, correctness, _disagreement(member_logits))
-    for part in (labelled, ~labelled):
-        if part.any():
-            mean = weights[part].mean()
-            weights = torch.where(part, weights / mean if mean > 0 else torch.ones_like(weights), weights)
-    return weights
+    return torch.where(targets >= 0, correctness, _disagreement(member_logits))
+
+
+def _mean(values: Tensor) -> float:
+    return values.mean().item() if len(values) else 0.0
 
 
 def _is_labelled(targets: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from kdsearch.config.schema import TeacherConfig
 from kdsearch.data import Split
 from kdsearch.data import Splits
 from kdsearch.data.subsets import BY_LOSS
+from kdsearch.errors import InputError
+from kdsearch.errors import Problem
 from kdsearch.seeds import derive_seed
 
 FORMAT_VERSION = 2
@@ -68,7 +70,12 @@ def _origin(config: TeacherConfig, splits: Splits, seed: int) -> dict[str, Any]:
 def _weights(weights: str) -> dict[str, str]:
     from kdsearch.models.weights import content_hash
 
-    return {"weights": weights if weights == PRETRAINED else content_hash(weights)}
+    if weights == PRETRAINED:
+        return {"weights": weights}
+    try:
+        return {"weights": content_hash(weights)}
+    except OSError as error:
+        raise InputError([Problem("weights", weights, f"cannot be read ({error.strerror or error})")]) from error
 
 
 def _digest(content: bytes) -> str:

@@ -57,6 +57,10 @@ class OnlineTeacher:
         self._layer = layer
         self._tap: FeatureTap | None = None
 
+    @property
+    def is_ensemble(self) -> bool:
+        return len(self._networks) > 1
+
     def answer(self, inputs: Tensor) -> Answer:
         """About inputs [B, …] on its device."""
         import torch

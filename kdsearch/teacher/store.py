@@ -53,12 +53,11 @@ def ensure_teacher(
     """
     networks = []
     for alone, index in config.networks():
-        network = find_network(alone, splits, network_seed(seed, index), storage)
+        own_seed = network_seed(seed, index)
+        network = find_network(alone, splits, own_seed, storage)
         if network is None:
-            network = train_network(
-                alone, splits, network_seed(seed, index), device=device, on_evaluation=on_evaluation
-            )
-            _save(network, splits, seed, storage)
+            network = train_network(alone, splits, own_seed, device=device, on_evaluation=on_evaluation)
+            _save(network, splits, own_seed, storage)
         networks.append(network)
     return together(config, networks, splits)
 
