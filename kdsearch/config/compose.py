@@ -37,10 +37,15 @@ from kdsearch.config.spaces import space_files
 from kdsearch.config.suggest import all_keys
 from kdsearch.config.suggest import one_of
 from kdsearch.config.suggest import unknown_key
-from kdsearch.config.teachers import add_teacher
+from kdsearch.config.teachers import add_teachers
+from kdsearch.config.teachers import borrowed
 from kdsearch.config.teachers import chosen_names
 from kdsearch.config.teachers import names_several
 from kdsearch.config.teachers import partition_own
+from kdsearch.config.teachers import repeated_names
+from kdsearch.config.teachers import search_teachers
+from kdsearch.config.teachers import several_names
+from kdsearch.config.teachers import without_repeats
 from kdsearch.config.translate import dotted
 from kdsearch.config.typed import is_covered
 from kdsearch.config.typed import typed
@@ -79,8 +84,7 @@ def compose_sweep(overrides: Iterable[str], *, outside_world: bool = True) -> Co
     """
     lines, problems = read_lines(overrides)
     with hydra_session() as unreadable:
-        composed, more = _compose(lines, unreadable)
-        fallback = compose(CONFIG)
+        composed, fallback, more = _compose(lines, unreadable)
     return _finish(composed, fallback, [*problems, *more], outside_world)
 
 
@@ -156,31 +160,50 @@ def config_loader() -> ConfigLoader:
     return GlobalHydra.instance().config_loader()
 
 
-def _compose(lines: Sequence[Line], unreadable: Mapping[str, Problem]) -> tuple[DictConfig, list[Problem]]:
-    """Compose all lines; where Hydra refuses, without the ones that are wrong."""
+def _compose(lines: Sequence[Line], unreadable: Mapping[str, Problem]) -> tuple[DictConfig, DictConfig, list[Problem]]:
+    """Compose all lines; where Hydra refuses, without the ones that are wrong. Gives the fallback, too."""
     choices, values = _partition(lines)
     problems = [wrong for line in choices for wrong in _wrong_choice(line, unreadable)]
     wrong_keys = {problem.key for problem in problems}
-    several = [line for line in choices if names_several(line) and line.key not in wrong_keys]
-    accepted = [line.text for line in choices if line not in several and line.key not in wrong_keys]
-    if several:
-        return _compose_several(chosen_names(several[-1]), accepted, values, problems)
-    return _compose_one(accepted, values, problems)
+    chosen = [line for line in choices if line.key not in wrong_keys]
+    accepted = [line.text for line in chosen if not names_several(line)]
+    names = several_names(chosen)
+    if not names:
+        return _compose_single(accepted, values, problems)
+    return _compose_several(names, accepted, values, problems)
+
+
+def _compose_single(
+    accepted: list[str], values: Sequence[Line], problems: list[Problem]
+) -> tuple[DictConfig, DictConfig, list[Problem]]:
+    lines, more = _own_to_set(values, compose(CONFIG, accepted))
+    config, problems = _compose_one(accepted, lines, [*problems, *more])
+    return config, compose(CONFIG), problems
 
 
 def _compose_several(
-    names: list[str], accepted: list[str], lines: Sequence[Line], problems: list[Problem]
-) -> tuple[DictConfig, list[Problem]]:
+    names: list[str], accepted: list[str], values: Sequence[Line], problems: list[Problem]
+) -> tuple[DictConfig, DictConfig, list[Problem]]:
     """`teacher=[a,b]`: the first is the sweep's own, and the search chooses among all of them.
 
     What is set under `teacher.` goes for each of them, and what is set under `teachers.NAME.` for that one.
     """
+    choices = {name: [*accepted, f"teacher={name}"] for name in names}
+    fallback = compose(CONFIG)
+    add_teachers(fallback, {name: compose(CONFIG, chosen) for name, chosen in choices.items()})
+    lines, more = _own_to_set(values, fallback, names)
     own, shared = partition_own(lines)
-    config, problems = _compose_one([*accepted, f"teacher={names[0]}"], shared, problems)
-    for name in names:
-        other, _ = _compose_one([*accepted, f"teacher={name}"], shared, [])
-        add_teacher(config, name, other)
-    return config, problems + [problem for line in own for problem in _apply(config, line)]
+    config, problems = _compose_one(choices[names[0]], shared, [*problems, *more])
+    add_teachers(config, {name: _compose_one(chosen, shared, [])[0] for name, chosen in choices.items()})
+    return config, fallback, problems + [problem for line in own for problem in _apply(config, line)]
+
+
+def _own_to_set(
+    values: Sequence[Line], config: DictConfig, names: Sequence[str] = ()
+) -> tuple[list[Line], list[Problem]]:
+    """The lines about what `config` has of its own, and what is wrong with the others."""
+    found = [(line, borrowed(line, config, names)) for line in values]
+    return [line for line, wrong in found if wrong is None], [wrong for _, wrong in found if wrong is not None]
 
 
 def _compose_one(
@@ -209,6 +232,7 @@ def _wrong_choice(line: Line, unreadable: Mapping[str, Problem]) -> Iterator[Pro
             yield unreadable[name]
         elif not isinstance(name, str) or name not in options:
             yield Problem(line.key, name, one_of(name, options))
+    yield from repeated_names(line)
 
 
 def _options(group: str) -> list[str]:
@@ -232,6 +256,7 @@ def _choose_space(config: DictConfig, line: Line) -> list[Problem]:
     if choice not in files:
         return [Problem(line.key, line.value, one_of(choice, files))]
     config[SEARCH_SPACE] = OmegaConf.load(files[choice])
+    search_teachers(config)
     return []
 
 
@@ -261,7 +286,7 @@ def _finish(composed: DictConfig, fallback: DictConfig, problems: list[Problem],
         known = {problem.key for problem in problems}
         problems += [problem for problem in check(config) if not is_covered(problem.key, known)]
     if problems or config is None:
-        raise InputError({str(problem): problem for problem in problems}.values())
+        raise InputError(without_repeats({str(problem): problem for problem in problems}.values()))
     return Composed(config, _storable(composed))
 
 
