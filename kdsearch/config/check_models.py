@@ -19,7 +19,6 @@ from kdsearch.errors import InputError
 from kdsearch.errors import Problem
 from kdsearch.imports import import_target
 from kdsearch.recipe import FEATURE_OBJECTIVE
-from kdsearch.recipe import NO_FEATURE
 
 if TYPE_CHECKING:
     from kdsearch.data import DatasetInfo
@@ -112,11 +111,9 @@ def _weights_problems(key: str, teacher: TeacherConfig, data: DatasetInfo) -> It
     if teacher.weights is None:
         return
     if teacher.weights == PRETRAINED:
-        from kdsearch.models.names import pretrained_problem
-
-        reason = pretrained_problem(teacher.model.name)
-        if reason is not None or teacher.model.target is not None:
-            yield Problem(f"{key}.weights", PRETRAINED, reason or "needs a network of torchvision or timm")
+        reason = _published_problem(teacher.model, data.class_count)
+        if reason is not None:
+            yield Problem(f"{key}.weights", PRETRAINED, reason)
         return
     from kdsearch.models.weights import weights_problems
 
@@ -127,6 +124,25 @@ def _weights_problems(key: str, teacher: TeacherConfig, data: DatasetInfo) -> It
         data.input_shape,
         data.class_count,
         data.vocabulary_size,
+    )
+
+
+def _published_problem(model: ModelConfig, class_count: int) -> str | None:
+    """Why the library's own weights can't be a teacher as they are, or None."""
+    from kdsearch.models.names import LIBRARIES
+    from kdsearch.models.names import family
+    from kdsearch.models.names import pretrained_problem
+
+    if model.target is not None or family(model.name) not in LIBRARIES:
+        return "needs a network of torchvision or timm"
+    from kdsearch.models.libraries import published_class_count
+
+    known = published_class_count(model.name)
+    if known == class_count:
+        return None
+    other = "model.pretrained=true trains it further, with a new head"
+    return pretrained_problem(model.name) or (
+        f"the weights are of a network with {known} classes, the data set has {class_count}; {other}"
     )
 
 
@@ -145,7 +161,7 @@ def _feature_problems(config: SweepConfig, data: DatasetInfo) -> Iterable[Proble
     from kdsearch.features.fit import feature_fit_problems
     from kdsearch.features.spec import FEATURE_SPECS
 
-    names = [str(name) for name in searched.choices or FEATURE_SPECS if name != NO_FEATURE]
+    names = [str(name) for name in searched.choices or FEATURE_SPECS if name in FEATURE_SPECS]
     teachers = {"teacher": config.teacher} | {f"teachers.{name}": t for name, t in config.teachers.items()}
     for key, teacher in teachers.items():
         if teacher.is_ensemble and names:

@@ -89,10 +89,13 @@ def _name_problems(key: str, searched: ParameterConfig, names: Collection[str]) 
         yield Problem(key, _written(searched), "is a name: it takes `choices` alone")
         return
     choices = searched.choices or ()
+    if not names:
+        yield Problem(f"{key}.choices", choices, _nothing(key))
+        return
     yield from _choice_problems(f"{key}.choices", choices)
     for choice in choices:
         if choice not in names:
-            yield Problem(f"{key}.choices", choice, one_of(choice, names) if names else _nothing(key))
+            yield Problem(f"{key}.choices", choice, one_of(choice, names))
 
 
 def _features(config: SearchSpaceConfig) -> tuple[str, ...]:

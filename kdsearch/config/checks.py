@@ -30,6 +30,7 @@ def check(config: SweepConfig) -> list[Problem]:
         *networks,
         *_data_problems(config, check_fit=not networks),
         *_pack_problems(config),
+        *_precision_problems(config),
         *location_problems(config),
         *machine_problems(config),
     ]
@@ -51,6 +52,15 @@ def _pack_problems(config: SweepConfig) -> Iterable[Problem]:
     size = config.resources.trials_per_worker
     if size not in ("auto", 1):
         yield Problem("resources.trials_per_worker", size, "must be auto or 1: larger packs can't be trained yet")
+
+
+def _precision_problems(config: SweepConfig) -> Iterable[Problem]:
+    """fp16 where `auto` can only mean the CPU."""
+    trainings = [(key, teacher.training) for key, teacher in all_teachers(config)]
+    for key, training in [("training", config.training), *((f"{key}.training", found) for key, found in trainings)]:
+        if training.precision == "fp16" and training.device == "auto" and config.resources.gpus_per_trial == 0:
+            allowed = "must be fp32 or bf16 where trials have no GPU; resources.gpus_per_trial gives them one"
+            yield Problem(f"{key}.precision", training.precision, allowed)
 
 
 def _control_problems(config: SweepConfig) -> Iterable[Problem]:
@@ -115,9 +125,10 @@ def _count_problems(config: SweepConfig, pool_count: int, class_count: int) -> I
         if count < class_count and config.dataset.subset != "uniform":
             allowed = f"must be >= {class_count}, one sample of each class, or dataset.subset=uniform"
             yield Problem("sample_counts", count, allowed)
-        elif count + config.dataset.unlabelled_count > pool_count >= count:
-            allowed = f"must be <= {pool_count - count} beside {count} labelled samples: {pool}"
-            yield Problem("dataset.unlabelled_count", config.dataset.unlabelled_count, allowed)
+    most = max((count for count in config.sample_counts if count <= pool_count), default=0)
+    if most + config.dataset.unlabelled_count > pool_count:
+        allowed = f"must be <= {pool_count - most} beside {most} labelled samples: {pool}"
+        yield Problem("dataset.unlabelled_count", config.dataset.unlabelled_count, allowed)
     for key, teacher in all_teachers(config):
         teacher_count = teacher.sample_count
         if teacher_count is not None and teacher_count > pool_count:

@@ -31,10 +31,15 @@ from kdsearch.config.resolve import raw
 from kdsearch.config.resolve import resolved
 from kdsearch.config.schema import SweepConfig
 from kdsearch.config.secrets import mask_url
-from kdsearch.config.several import add_choice
+from kdsearch.config.several import add_choices
+from kdsearch.config.several import borrowed
 from kdsearch.config.several import chosen_names
-from kdsearch.config.several import names_several
+from kdsearch.config.several import first_choices
 from kdsearch.config.several import partition_own
+from kdsearch.config.several import repeated_names
+from kdsearch.config.several import search_choices
+from kdsearch.config.several import several_choices
+from kdsearch.config.several import without_repeats
 from kdsearch.config.spaces import GROUP as SEARCH_SPACE
 from kdsearch.config.spaces import register_spaces
 from kdsearch.config.spaces import space_files
@@ -79,8 +84,7 @@ def compose_sweep(overrides: Iterable[str], *, outside_world: bool = True) -> Co
     """
     lines, problems = read_lines(overrides)
     with hydra_session() as unreadable:
-        composed, more = _compose(lines, unreadable)
-        fallback = compose(CONFIG)
+        composed, fallback, more = _compose(lines, unreadable)
     return _finish(composed, fallback, [*problems, *more], outside_world)
 
 
@@ -156,30 +160,37 @@ def config_loader() -> ConfigLoader:
     return GlobalHydra.instance().config_loader()
 
 
-def _compose(lines: Sequence[Line], unreadable: Mapping[str, Problem]) -> tuple[DictConfig, list[Problem]]:
-    """Compose all lines; where Hydra refuses, without the ones that are wrong."""
+def _compose(lines: Sequence[Line], unreadable: Mapping[str, Problem]) -> tuple[DictConfig, DictConfig, list[Problem]]:
+    """Compose all lines; where Hydra refuses, without the ones that are wrong. Gives the fallback, too."""
     choices, values = _partition(lines)
     problems = [wrong for line in choices for wrong in _wrong_choice(line, unreadable)]
     wrong_keys = {problem.key for problem in problems}
     right = [line for line in choices if line.key not in wrong_keys]
-    return _compose_several(right, values, problems)
+    return _compose_choices(first_choices(right), several_choices(right), values, problems)
 
 
-def _compose_several(
-    choices: Sequence[Line], lines: Sequence[Line], problems: list[Problem]
-) -> tuple[DictConfig, list[Problem]]:
+def _compose_choices(
+    first: Mapping[str, str], several: Mapping[str, list[str]], values: Sequence[Line], problems: list[Problem]
+) -> tuple[DictConfig, DictConfig, list[Problem]]:
     """Of `teacher=[a,b]` the first is the sweep's own, and the search chooses among all of them.
 
     What is set under `teacher.` goes for each of them, and what is set under `teachers.NAME.` for that one.
     """
-    own, shared = partition_own(lines)
-    first = {line.key: f"{line.key}={chosen_names(line)[0]}" if names_several(line) else line.text for line in choices}
+
+    def with_each(config: DictConfig, lines: Sequence[Line]) -> DictConfig:
+        for group, names in several.items():
+            chosen = {name: list({**first, group: f"{group}={name}"}.values()) for name in names}
+            add_choices(config, group, {name: _compose_one(c, lines, [])[0] for name, c in chosen.items()})
+        return config
+
+    found = with_each(compose(CONFIG, list(first.values())), [])
+    wrong = [(line, borrowed(line, found, several)) for line in values]
+    own, shared = partition_own(line for line, problem in wrong if problem is None)
+    problems = [*problems, *(problem for _, problem in wrong if problem is not None)]
     config, problems = _compose_one(list(first.values()), shared, problems)
-    for line in (line for line in choices if names_several(line)):
-        for name in chosen_names(line):
-            other, _ = _compose_one(list({**first, line.key: f"{line.key}={name}"}.values()), shared, [])
-            add_choice(config, line.key, name, other)
-    return config, problems + [problem for line in own for problem in _apply(config, line)]
+    with_each(config, shared)
+    fallback = with_each(compose(CONFIG), [])
+    return config, fallback, problems + [problem for line in own for problem in _apply(config, line)]
 
 
 def _compose_one(
@@ -208,6 +219,7 @@ def _wrong_choice(line: Line, unreadable: Mapping[str, Problem]) -> Iterator[Pro
             yield unreadable[name]
         elif not isinstance(name, str) or name not in options:
             yield Problem(line.key, name, one_of(name, options))
+    yield from repeated_names(line)
 
 
 def _options(group: str) -> list[str]:
@@ -231,6 +243,7 @@ def _choose_space(config: DictConfig, line: Line) -> list[Problem]:
     if choice not in files:
         return [Problem(line.key, line.value, one_of(choice, files))]
     config[SEARCH_SPACE] = OmegaConf.load(files[choice])
+    search_choices(config)
     return []
 
 
@@ -260,7 +273,7 @@ def _finish(composed: DictConfig, fallback: DictConfig, problems: list[Problem],
         known = {problem.key for problem in problems}
         problems += [problem for problem in check(config) if not is_covered(problem.key, known)]
     if problems or config is None:
-        raise InputError({str(problem): problem for problem in problems}.values())
+        raise InputError(without_repeats({str(problem): problem for problem in problems}.values()))
     return Composed(config, _storable(composed))
 
 

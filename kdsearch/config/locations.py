@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from kdsearch.errors import Problem
@@ -25,7 +26,7 @@ def make_absolute(container: dict[str, Any]) -> None:
     if isinstance(dataset := container.get("dataset"), dict):
         dataset["root"] = _absolute_folder(dataset.get("root"))
     _make_weights_absolute(container.get("teacher"))
-    for teacher in (container.get("teachers") or {}).values():
+    for teacher in _values(container.get("teachers")):
         _make_weights_absolute(teacher)
 
 
@@ -43,8 +44,12 @@ def _make_weights_absolute(teacher: Any) -> None:
         return
     if teacher.get("weights") not in (None, PRETRAINED):
         teacher["weights"] = _absolute_folder(teacher["weights"])
-    for member in (teacher.get("members") or {}).values():
+    for member in _values(teacher.get("members")):
         _make_weights_absolute(member)
+
+
+def _values(container: Any) -> Iterable[Any]:
+    return container.values() if isinstance(container, dict) else ()
 
 
 def _fill(container: dict[str, Any], name: str, key: str, storage: Any, server: str) -> list[Problem]:

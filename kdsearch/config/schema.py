@@ -141,6 +141,8 @@ class AugmentationConfig(Frozen):
             raise _refused("transforms", "mode=bank needs at least one transform")
         if self.mode == "none" and self.transforms:
             raise _refused("mode", "must be bank or online, because transforms are given")
+        if any(isinstance(entry, dict) and len(entry) != 1 for entry in self.transforms):
+            raise _refused("transforms", "must each be a name, or one name with its arguments: {RandomCrop:{size:32}}")
         return self
 
 

@@ -65,4 +65,5 @@ def _beside(key: str, container: Mapping[str, Any]) -> str:
         node = node[part]
         path.append(part)
     names = [name for name in node if ".".join([*path, name]) != key]
-    return f"{'.'.join(path) or 'the top level'} has {', '.join(names)}"
+    place = ".".join(path) or "the top level"
+    return f"{place} has {', '.join(names)}" if names else f"{place} is empty"

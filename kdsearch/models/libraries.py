@@ -59,6 +59,19 @@ def timm_model(name: str, channels: int, class_count: int, pretrained: bool, arg
     return model
 
 
+def published_class_count(name: str) -> int | None:
+    """How many classes the published weights of `torchvision/…` or `timm/…` tell apart; None where there are none."""
+    library, _, inner = name.partition("/")
+    if library == "timm":
+        import timm
+
+        published = timm.get_pretrained_cfg(inner)
+        return None if published is None else int(published.num_classes)
+    from torchvision.models import get_model_weights
+
+    return len(next(iter(get_model_weights(inner))).meta["categories"])
+
+
 def _to_three_channels(module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
     return (inputs[0].expand(-1, 3, -1, -1),)
 
