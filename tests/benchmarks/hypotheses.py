@@ -61,7 +61,7 @@ def difference(found: Accuracies, name: str, other: str) -> Estimate:
 
 def table(found: Accuracies) -> str:
     """Every recipe in percentage points, ± the half-width of its 95 % interval."""
-    rows = [("recipe", "accuracy", "gain over labels", "against kl", "against mse")]
+    rows: list[tuple[str, ...]] = [("recipe", "accuracy", "gain over labels", "against kl", "against mse")]
     for name in found:
         others = (difference(found, name, other) if name != other else None for other in ("labels", "kl", "mse"))
         rows.append((name, _shown(estimate(found[name])), *map(_signed, others)))

@@ -216,7 +216,7 @@ def test_status_says_when_mlflow_cannot_be_asked(stored_sweep: str, capsys: pyte
     [
         ("kdsearch sw", ["sweep "]),
         ("kdsearch sweep dataset=c", ["dataset=cifar10", "dataset=cifar100", "dataset=custom"]),
-        ("kdsearch sweep dataset=digits stud", ["student.", "student="]),
+        ("kdsearch sweep dataset=digits stud", ["student.", "student=", "students."]),
         ("kdsearch sweep training.learn", ["training.learning_rate="]),
         ("kdsearch sweep sample", ["sample_counts=", "sampler="]),
         ("kdsearch sweep sampler=t", ["sampler=tpe"]),
