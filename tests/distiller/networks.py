@@ -42,9 +42,9 @@ class DoublePrecision(nn.Module):
 
     def __init__(self, input_shape: tuple[int, ...], class_count: int) -> None:
         super().__init__()
-        self.single = nn.Linear(64, 8)
-        self.double = nn.Linear(8, class_count).double()
+        self.first = nn.Linear(64, 8)
+        self.second = nn.Linear(8, class_count).double()
 
     def forward(self, images: Tensor) -> Tensor:
-        outputs: Tensor = self.double(self.single(images.flatten(1)).relu().double())
+        outputs: Tensor = self.second(self.first(images.flatten(1)).relu().double())
         return outputs

@@ -92,9 +92,7 @@ def student(
     layer: str | None = None,
     **changes: Any,
 ) -> Distiller:
-    return new_distiller(
-        model, recipe, training(**changes), data, seed=seed, device=CPU, teacher=teacher, layer=layer
-    )
+    return new_distiller(model, recipe, training(**changes), data, seed=seed, device=CPU, teacher=teacher, layer=layer)
 
 
 def losses(trained: Distiller, until: int | None = None) -> list[float]:
