@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 
 from kdsearch.errors import Problem
 
-_OPEN = re.compile(r"search_space\.parameters\..+|(.+\.)?(arguments|members)\..+")
+_OPEN = re.compile(r"search_space\.parameters\..+|(.+\.)?(arguments|members)(\..+)?")
 """Mappings whose keys the user makes up; an override may add to them without Hydra's `+`."""
 
 

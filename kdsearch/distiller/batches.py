@@ -53,43 +53,43 @@ class Batches:
     def __init__(
         self, data: TrainingSet, weights: Tensor | None, batch_size: int, seed: int, device: torch.device
     ) -> None:
-        self._data = data
-        self._weights = None if weights is None else weights.to(data.inputs.device)
-        self._size = min(batch_size, len(data))
+        self.data = data
+        self.weights = None if weights is None else weights.to(data.inputs.device)
+        self.size = min(batch_size, len(data))
         self._seed = seed
         self._home = data.inputs.device
         self._device = device
-        self.per_epoch = math.ceil(len(data) / self._size)
+        self.per_epoch = math.ceil(len(data) / self.size)
         sample_bytes = data.inputs[:1].nbytes // (data.views or 1)
-        self._at_once = max(1, GATHER_BYTES // max(1, sample_bytes * self._size))
+        self._at_once = max(1, GATHER_BYTES // max(1, sample_bytes * self.size))
 
     def between(self, step: int, until_step: int) -> Iterator[Batch]:
         """The batches of the steps from `step` to `until_step`; the last of an epoch may be short."""
         while step < until_step:
             epoch, offset = divmod(step, self.per_epoch)
-            order, views = self._plan(epoch)
+            order, views = self.plan(epoch)
             count = min(until_step - step, self.per_epoch - offset, self._at_once)
-            part = slice(offset * self._size, (offset + count) * self._size)
-            batches = self._gather(order[part], None if views is None else views[part]).split(self._size)
+            part = slice(offset * self.size, (offset + count) * self.size)
+            batches = self._gather(order[part], None if views is None else views[part]).split(self.size)
             yield from batches if self._home == self._device else (batch.to(self._device) for batch in batches)
             step += count
 
-    def _plan(self, epoch: int) -> tuple[Tensor, Tensor | None]:
+    def plan(self, epoch: int) -> tuple[Tensor, Tensor | None]:
         """The order of samples, and which view of each is seen."""
         generator = torch.Generator().manual_seed(derive_seed(self._seed, "epoch", epoch))
-        order = torch.randperm(len(self._data), generator=generator).to(self._home)
-        if self._data.views is None:
+        order = torch.randperm(len(self.data), generator=generator).to(self._home)
+        if self.data.views is None:
             return order, None
-        return order, torch.randint(self._data.views, (len(order),), generator=generator).to(self._home)
+        return order, torch.randint(self.data.views, (len(order),), generator=generator).to(self._home)
 
     def _gather(self, chosen: Tensor, views: Tensor | None) -> Batch:
         where = chosen if views is None else (chosen, views)
-        data = self._data
+        data = self.data
         return Batch(
             inputs=data.inputs[where],
             targets=data.targets[chosen],
             signals=None if data.signals is None else data.signals[where],
-            weights=None if self._weights is None else self._weights[where],
+            weights=None if self.weights is None else self.weights[where],
             features=None if data.features is None else data.features[where],
             permutations=None if data.permutations is None else data.permutations[chosen],
         )

@@ -20,7 +20,8 @@ from kdsearch.augmentation import Augmentation
 from kdsearch.config.schema import TrainingConfig
 from kdsearch.distiller.batches import Batch
 from kdsearch.distiller.batches import Batches
-from kdsearch.distiller.evaluation import evaluate
+from kdsearch.distiller.evaluation import predict
+from kdsearch.distiller.evaluation import scores_of
 from kdsearch.distiller.feature import FeatureMatch
 from kdsearch.distiller.flat import FlatParameters
 from kdsearch.distiller.loss import StudentLoss
@@ -120,17 +121,17 @@ class Distiller:
         self.step = 0
         self.series: list[Point] = []
         """One point per evaluation so far."""
-        self._task = task
-        self._device = device
+        self.task = task
+        self.device = device
         self._sample_weights = self._unikd_weights(data)
         self._temperature = temperature_of(recipe)
         data, weights = self._cached(data)
-        self._loss = StudentLoss(recipe, task, label_scale=len(data) / data.labelled_count)
-        self._batches = Batches(data.to(device), weights, self.training.batch_size, seed, device)
+        self.loss = StudentLoss(recipe, task, label_scale=len(data) / data.labelled_count)
+        self.batches = Batches(data.to(device), weights, self.training.batch_size, seed, device)
         self._augmentation = _online_augmentation(self.training)
         self._feature = self._feature_match(recipe, layer, data, seed)
-        self._parameters = FlatParameters(*self._trained_modules())
-        self._optimizer = _optimizer(self.training, self._parameters)
+        self.parameters = FlatParameters(*self._trained_modules())
+        self.optimizer = _optimizer(self.training, self.parameters)
         self._precision = Precision(self.training.precision, device)
         self._forward = torch.compile(self.model) if self.training.compile else self.model
         self._random_states = _seeded_random_states(derive_seed(seed, "model"), device)
@@ -158,18 +159,18 @@ class Distiller:
             NonFiniteLossError: the loss is infinite or not a number.
         """
         until_step = min(until_step, self.total_steps)
-        interval = 1 if self._device.type == "cpu" else LOSS_CHECK_INTERVAL
+        interval = 1 if self.device.type == "cpu" else LOSS_CHECK_INTERVAL
         losses: list[Tensor] = []
         self.model.train()
         with self._own_random_stream(), deterministic_algorithms(self.training.deterministic):
-            for batch in self._batches.between(self.step, until_step):
+            for batch in self.batches.between(self.step, until_step):
                 losses.append(self._train_step(batch))
                 self.step += 1
                 if len(losses) >= interval:
-                    self._account(losses)
+                    self.account(losses)
                 if should_stop():
                     break
-        self._account(losses)
+        self.account(losses)
 
     def evaluate(self, data: EvaluationSet) -> Point:
         """Score the student, add the point to `series` and return it.
@@ -180,7 +181,11 @@ class Distiller:
         Raises:
             NonFiniteLossError: the student's outputs are not finite.
         """
-        scores = evaluate(self.model, data, self._task, final=self.is_done)
+        return self.score(predict(self.model, data.inputs), data)
+
+    def score(self, outputs: Tensor, data: EvaluationSet) -> Point:
+        """As `evaluate`, from the student's outputs for the inputs of `data`."""
+        scores = scores_of(outputs, data, self.task, final=self.is_done)
         metrics = {f"val_{name}": value for name, value in scores.items()}
         if self._loss_steps:
             metrics["train_loss"] = self._loss_sum / self._loss_steps
@@ -196,7 +201,7 @@ class Distiller:
         return {
             "step": self.step,
             "model": {name: tensor.clone() for name, tensor in self.model.state_dict().items()},
-            "optimizer": copy.deepcopy(self._optimizer.state_dict()),
+            "optimizer": copy.deepcopy(self.optimizer.state_dict()),
             "feature": {} if self._feature is None else self._feature.state_dict(),
             "precision": self._precision.state_dict(),
             "micro_batch_size": self.micro_batch_size,
@@ -209,7 +214,7 @@ class Distiller:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`, of a distiller with the same model, recipe, training, data and seed."""
         self.model.load_state_dict(state["model"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(state["optimizer"])
         if self._feature is not None:
             self._feature.load_state_dict(state["feature"])
         self._precision.load_state_dict(state["precision"])
@@ -246,7 +251,7 @@ class Distiller:
     def _feature_match(self, recipe: Recipe, layer: str | None, data: TrainingSet, seed: int) -> FeatureMatch | None:
         if recipe.feature is None:
             return None
-        sample = data.plain_inputs[:2].to(self._device)
+        sample = data.plain_inputs[:2].to(self.device)
         features = data.features if self._teacher is None else self._teacher.answer(sample).features
         if features is None:
             raise ValueError(f"the feature objective {recipe.feature.objective} needs a teacher's features")
@@ -276,7 +281,7 @@ class Distiller:
 
     def _train_step(self, batch: Batch) -> Tensor:
         factor = learning_rate_factor(self.training.schedule, self.step, self.total_steps)
-        for group in self._optimizer.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = self.training.learning_rate * factor
         while True:
             try:
@@ -284,15 +289,15 @@ class Distiller:
                 break
             except torch.OutOfMemoryError:
                 self._halve(len(batch))
-        self._precision.unscale(self._optimizer)
+        self._precision.unscale(self.optimizer)
         if self.training.gradient_clip is not None:
-            self._parameters.clip_gradients(self.training.gradient_clip)
-        self._precision.step(self._optimizer)
+            self.parameters.clip_gradients(self.training.gradient_clip)
+        self._precision.step(self.optimizer)
         return loss
 
     def _gradient(self, batch: Batch) -> Tensor:
         """Put the gradient of the batch's mean loss in place, micro-batch by micro-batch; returns that loss."""
-        self._parameters.zero_gradients()
+        self.parameters.zero_gradients()
         if len(batch) <= self.micro_batch_size:
             return self._backward(self._seen(batch), 1.0)
         parts = batch.split(self.micro_batch_size)
@@ -304,7 +309,7 @@ class Distiller:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         with self._precision.forward_pass():
             outputs = self._forward(inputs)
-        loss = self._loss(_at_least_float(outputs), batch, (self.step + 1) / self.total_steps)
+        loss = self.loss(_at_least_float(outputs), batch, (self.step + 1) / self.total_steps)
         if self._feature is not None:
             assert batch.features is not None
             loss = loss + self._feature.loss(batch.features)
@@ -320,11 +325,15 @@ class Distiller:
             raise
         self.micro_batch_size = math.ceil(size / 2)
         logger.warning("out of memory at step %d: gradients of %d samples at a time", self.step, self.micro_batch_size)
-        if self._device.type == "cuda":
+        if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _account(self, losses: list[Tensor]) -> None:
-        """Add the losses of the latest steps to the running mean, and empty the list."""
+    def account(self, losses: list[Tensor]) -> None:
+        """Add the losses of the latest steps to the running mean, and empty the list.
+
+        Raises:
+            NonFiniteLossError: one of them is infinite or not a number.
+        """
         if not losses:
             return
         values = [losses[0].item()] if len(losses) == 1 else torch.stack(losses).tolist()
@@ -339,17 +348,17 @@ class Distiller:
     @contextlib.contextmanager
     def _own_random_stream(self) -> Iterator[None]:
         """Let the model draw from this distiller's streams; torch's global ones are left as they were."""
-        devices = [self._device] if self._device.type == "cuda" else []
+        devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.set_rng_state(self._random_states["cpu"])
             if devices:
-                torch.cuda.set_rng_state(self._random_states["cuda"], self._device)
+                torch.cuda.set_rng_state(self._random_states["cuda"], self.device)
             try:
                 yield
             finally:
                 self._random_states["cpu"] = torch.get_rng_state()
                 if devices:
-                    self._random_states["cuda"] = torch.cuda.get_rng_state(self._device)
+                    self._random_states["cuda"] = torch.cuda.get_rng_state(self.device)
 
 
 def _on_device(model: nn.Module, device: torch.device, training: TrainingConfig) -> nn.Module:

@@ -30,7 +30,11 @@ def evaluate(
     model: nn.Module, data: EvaluationSet, task: Task = CLASSIFICATION, *, final: bool = True
 ) -> dict[str, float]:
     """Metrics of `model` on `data` under plain names (`accuracy`, `nll`, …); with `final` also those computed once."""
-    outputs = predict(model, data.inputs)
+    return scores_of(predict(model, data.inputs), data, task, final=final)
+
+
+def scores_of(outputs: Tensor, data: EvaluationSet, task: Task, *, final: bool) -> dict[str, float]:
+    """As `evaluate`, from a model's outputs."""
     metrics = task.metrics(outputs, data.targets)
     if final:
         metrics |= task.final_metrics(outputs, data.targets, data.teacher_logits)

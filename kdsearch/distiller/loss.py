@@ -32,11 +32,11 @@ class StudentLoss:
         Raises:
             InputError: unknown objective, or hyperparameters that are not allowed.
         """
-        self._alpha = recipe.alpha
-        self._label_smoothing = recipe.label_smoothing
+        self.alpha = recipe.alpha
+        self.label_smoothing = recipe.label_smoothing
         self._soft = bind(recipe.objective, recipe.hyperparameters) if recipe.alpha > 0 else None
         self._task = task
-        self._label_scale = label_scale
+        self.label_scale = label_scale
         self._all_labelled = label_scale == 1.0
 
     def __call__(self, outputs: Tensor, batch: Batch, progress: float) -> Tensor:
@@ -44,9 +44,9 @@ class StudentLoss:
         if self._soft is None:
             return self._hard(outputs, batch.targets)
         soft = self._soft_term(outputs, batch, progress)
-        if self._alpha == 1:
+        if self.alpha == 1:
             return soft
-        return (1 - self._alpha) * self._hard(outputs, batch.targets) + self._alpha * soft
+        return (1 - self.alpha) * self._hard(outputs, batch.targets) + self.alpha * soft
 
     def _soft_term(self, outputs: Tensor, batch: Batch, progress: float) -> Tensor:
         assert self._soft is not None and batch.signals is not None
@@ -58,9 +58,9 @@ class StudentLoss:
 
     def _hard(self, outputs: Tensor, targets: Tensor) -> Tensor:
         if self._all_labelled:
-            return self._task.target_loss(outputs, targets, self._label_smoothing)
+            return self._task.target_loss(outputs, targets, self.label_smoothing)
         labelled = targets != UNLABELLED
         if not labelled.any():
             return outputs.sum() * 0.0
-        share = self._label_scale * labelled.float().mean()
-        return share * self._task.target_loss(outputs[labelled], targets[labelled], self._label_smoothing)
+        share = self.label_scale * labelled.float().mean()
+        return share * self._task.target_loss(outputs[labelled], targets[labelled], self.label_smoothing)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch import nn
 from torch.nn.attention import SDPBackend
 from torch.nn.attention import sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -38,7 +39,7 @@ def model_cost(
         InputError: as `build_model`; the network can't take the inputs; its output is not logits [1, class_count].
     """
     plain = config.model_copy(update={"pretrained": False})
-    model = build_model(plain, input_shape, class_count, seed=0, vocabulary_size=vocabulary_size).eval()
+    model = _built(plain, input_shape, class_count, vocabulary_size).eval()
     name = config.target or config.name
     try:
         if config.target is None:
@@ -49,12 +50,27 @@ def model_cost(
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.enable_grad():
             logits = model(_sample(input_shape, vocabulary_size, device))
     except Exception as error:  # a user's or another library's code
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise _unfit(name, f"can't take inputs of shape {list(input_shape)} ({reason})") from error
+        raise _unfit(name, f"can't take inputs of shape {list(input_shape)} ({_first_line(error)})") from error
     if not isinstance(logits, Tensor) or tuple(logits.shape) != (1, class_count):
         shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise _unfit(name, f"must give logits [1,{class_count}] for one sample, not {shape}")
     return ModelCost(parameter_count(model), counter.get_total_flops())
+
+
+def _built(
+    config: ModelConfig, input_shape: tuple[int, ...], class_count: int, vocabulary_size: int | None
+) -> nn.Module:
+    try:
+        return build_model(config, input_shape, class_count, seed=0, vocabulary_size=vocabulary_size)
+    except InputError:
+        raise
+    except Exception as error:  # a user's code
+        reason = f"failed with {type(error).__name__}: {_first_line(error)}"
+        raise InputError([Problem("_target_", config.target, reason)]) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _unfit(name: str, allowed: str) -> InputError:

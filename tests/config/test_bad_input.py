@@ -35,7 +35,7 @@ CASES = [
     (["seed=1,2"], "seed=1,2: ", "must be one value; write a list as [a,b]"),
     # groups
     (["dataset=digitz"], "dataset=digitz: ", "; did you mean digits?"),
-    (["teacher=unet"], "teacher=unet: ", "must be one of cnn, custom, large, mlp"),
+    (["teacher=unet"], "teacher=unet: ", "must be one of cnn, cnn_deep, cnn_wide, custom, large, mlp"),
     (["search_space=nothing"], "search_space=nothing: ", "must be one of default, objectives, temperature, training"),
     (["student={name:mlp}"], "student={name:mlp}: ", "must be one of cnn, custom, mlp"),
     (["dataset=custom"], "dataset._target_=???: ", "must be given"),

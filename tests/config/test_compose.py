@@ -112,7 +112,7 @@ def test_a_data_set_brings_its_models_and_counts_and_the_user_overrules_them() -
         ["dataset.subset=uniform", "sample_counts=[5]"],
         ["training.steps=100", "teacher.training.epochs=null", "teacher.training.steps=10"],
         ["resources.max_concurrent=1", "training.device=cpu", "time_budget=60", "max_failed_trials=null"],
-        ["student._target_=tests.config.models.build", "student.arguments.bias=true"],
+        ["student._target_=kdsearch.models.mlp.mlp", "student.arguments={hidden:[4],dropout:0.1}"],
         [
             "cluster.address=auto",
             "training.device=cuda",
@@ -128,10 +128,10 @@ def test_good_overrides(overrides: list[str], folder: Path) -> None:
 
 
 def test_values_arrive() -> None:
-    own = ["student._target_=tests.config.models.build", "student.arguments.bias=true"]
+    own = ["student._target_=kdsearch.models.mlp.mlp", "student.arguments={hidden:[4],dropout:0.1}"]
     config = compose_sweep(["sample_counts=[400,20]", "training.epochs=7", *own]).config
     assert config.sample_counts == (20, 400)
-    assert config.student.arguments == {"bias": True}
+    assert config.student.arguments == {"hidden": [4], "dropout": 0.1}
     assert (config.training.epochs, config.training.steps) == (7, None)
 
 

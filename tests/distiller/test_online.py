@@ -110,7 +110,7 @@ def test_the_teacher_in_the_loop_sees_exactly_the_students_view(count: int) -> N
     trained = student(KL, data, in_the_loop(teachers), batch_size=21, steps=1, augmentation=augmentation)
     reference = student(KL, data, in_the_loop(teachers), batch_size=21, steps=1).model
     stream = trained.state_dict()["random_states"]["cpu"]
-    (batch,) = trained._batches.between(0, 1)
+    (batch,) = trained.batches.between(0, 1)
     torch.set_rng_state(stream)
     seen = Augmentation([SHIFT])(batch.inputs)
     assert not torch.equal(seen, batch.inputs)
