@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -144,6 +145,21 @@ class Distiller:
         return evaluation_steps(self.total_steps, self.training.evaluations, self.steps_per_epoch)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether a step is no more than forward pass, loss on labels and cached signals, and optimizer, in fp32."""
+        training = self.training
+        return (
+            self._teacher is None
+            and self._feature is None
+            and self._augmentation is None
+            and self.batches.data.views is None
+            and self.batches.data.inputs.device == self.device
+            and training.precision == "fp32"
+            and self.micro_batch_size >= training.batch_size
+            and not (training.channels_last or training.compile or training.deterministic)
+        )
+
+    @property
     def is_done(self) -> bool:
         return self.step >= self.total_steps
 
@@ -167,10 +183,10 @@ class Distiller:
                 losses.append(self._train_step(batch))
                 self.step += 1
                 if len(losses) >= interval:
-                    self.account(losses)
+                    self._account(losses)
                 if should_stop():
                     break
-        self.account(losses)
+        self._account(losses)
 
     def evaluate(self, data: EvaluationSet) -> Point:
         """Score the student, add the point to `series` and return it.
@@ -328,17 +344,20 @@ class Distiller:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def account(self, losses: list[Tensor]) -> None:
-        """Add the losses of the latest steps to the running mean, and empty the list.
+    def _account(self, losses: list[Tensor]) -> None:
+        """Take the losses of the latest steps, and empty the list."""
+        if losses:
+            values = [losses[0].item()] if len(losses) == 1 else torch.stack(losses).tolist()
+            losses.clear()
+            self.take_losses(values)
+
+    def take_losses(self, values: Sequence[float]) -> None:
+        """Add the losses of the latest steps to the running mean.
 
         Raises:
             NonFiniteLossError: one of them is infinite or not a number.
         """
-        if not losses:
-            return
-        values = [losses[0].item()] if len(losses) == 1 else torch.stack(losses).tolist()
-        first = self.step - len(losses)
-        losses.clear()
+        first = self.step - len(values)
         for index, value in enumerate(values):
             if not math.isfinite(value):
                 raise NonFiniteLossError(first + index)

@@ -18,12 +18,21 @@ class FlatParameters:
 
     def __init__(self, *modules: nn.Module) -> None:
         self.vectors: list[nn.Parameter] = []
-        groups: dict[tuple[torch.dtype, torch.device], list[nn.Parameter]] = {}
+        self._groups: dict[tuple[torch.dtype, torch.device], list[nn.Parameter]] = {}
         for parameter in itertools.chain.from_iterable(module.parameters() for module in modules):
             if parameter.requires_grad:
-                groups.setdefault((parameter.dtype, parameter.device), []).append(parameter)
-        for parameters in groups.values():
+                self._groups.setdefault((parameter.dtype, parameter.device), []).append(parameter)
+        for parameters in self._groups.values():
             self.vectors.append(_flatten(parameters))
+
+    def move(self, vector: Tensor, gradient: Tensor) -> None:
+        """From now on let the parameters, all of one type, be views of `vector` [P], which holds their values.
+
+        Their gradients become views of `gradient` [P].
+        """
+        [flat], [parameters] = self.vectors, self._groups.values()
+        _set(parameters, vector, gradient)
+        flat.data, flat.grad = vector, gradient
 
     def zero_gradients(self) -> None:
         for vector in self.vectors:
@@ -41,17 +50,24 @@ class FlatParameters:
             gradient.mul_(scale)
 
 
+def _set(parameters: list[nn.Parameter], vector: Tensor, gradient: Tensor) -> None:
+    """Let each of the parameters be a view of `vector`, and its gradient one of `gradient`."""
+    offset = 0
+    for parameter in parameters:
+        parameter.data = _view(vector, parameter, offset)
+        parameter.grad = _view(gradient, parameter, offset)
+        offset += parameter.numel()
+
+
 def _flatten(parameters: list[nn.Parameter]) -> nn.Parameter:
     first = parameters[0]
     vector = torch.empty(sum(p.numel() for p in parameters), dtype=first.dtype, device=first.device)
     gradient = torch.zeros_like(vector)
     offset = 0
     for parameter in parameters:
-        view = _view(vector, parameter, offset)
-        view.copy_(parameter.detach())
-        parameter.data = view
-        parameter.grad = _view(gradient, parameter, offset)
+        _view(vector, parameter, offset).copy_(parameter.detach())
         offset += parameter.numel()
+    _set(parameters, vector, gradient)
     flat = nn.Parameter(vector)
     flat.grad = gradient
     return flat
@@ -60,4 +76,4 @@ def _flatten(parameters: list[nn.Parameter]) -> nn.Parameter:
 def _view(vector: Tensor, parameter: nn.Parameter, offset: int) -> Tensor:
     """The part of `vector` that begins at `offset`, in the shape and memory layout of `parameter`."""
     empty = torch.empty_like(parameter, device="meta", memory_format=torch.preserve_format)
-    return vector.as_strided(parameter.shape, empty.stride(), offset)
+    return vector.as_strided(parameter.shape, empty.stride(), vector.storage_offset() + offset)
