@@ -50,8 +50,8 @@ def _pareto_problems(config: SweepConfig) -> Iterable[Problem]:
 
 def _pack_problems(config: SweepConfig) -> Iterable[Problem]:
     size = config.resources.trials_per_worker
-    if size not in ("auto", 1):
-        yield Problem("resources.trials_per_worker", size, "must be auto or 1: larger packs can't be trained yet")
+    if size != "auto" and size > 1 and config.student.dropout > 0:
+        yield Problem("resources.trials_per_worker", size, "must be auto or 1 where student.dropout > 0")
 
 
 def _precision_problems(config: SweepConfig) -> Iterable[Problem]:

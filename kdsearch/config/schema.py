@@ -288,7 +288,7 @@ class ResourcesConfig(Frozen):
     max_concurrent: Count | Literal["auto"] = "auto"
     """How many ledger trials are out at once; `auto` fills the cluster, 1 makes the whole sweep deterministic."""
     trials_per_worker: Count | Literal["auto"] = "auto"
-    """Trials trained together in one worker (a pack)."""
+    """Trials trained together in one worker as one batched model, a pack; `auto` is recorded for each student."""
 
 
 class ClusterConfig(Frozen):

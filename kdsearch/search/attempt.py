@@ -40,6 +40,8 @@ from kdsearch.search.pack import Outcome
 from kdsearch.search.pack import Pack
 from kdsearch.search.pack import Slot
 from kdsearch.search.pack import failed
+from kdsearch.search.packing import Packing
+from kdsearch.search.packing import can_share
 from kdsearch.search.plan import FixedTrial
 from kdsearch.search.plan import StudyPlan
 from kdsearch.search.plan import confirm_plan
@@ -112,6 +114,8 @@ class Attempt:
         self.stop_reason: str | None = None
         self.failures: list[TrialRecord] = []
         """Trials that ended as FAIL in this attempt."""
+        self.packing = Packing()
+        """How many trials go out together."""
         self._ledger = ledger
         self._config = config
         self._spool = spool
@@ -120,6 +124,8 @@ class Attempt:
         self._confirmed: set[int] = set()
         self._out: dict[str, TrialRecord] = {}
         self._left_behind: deque[TrialRecord] = deque()
+        self._ready: deque[TrialRecord] = deque()
+        """Started, and to go out next."""
         self._spooled = spool.outcomes()
         self._in_hand: Outcome | None = None
         self._deadline: float | None = None
@@ -234,7 +240,7 @@ class Attempt:
 
     @property
     def _has_more(self) -> bool:
-        return bool(self._left_behind) or any(self._can_start(study) for study in self._studies.values())
+        return bool(self._left_behind or self._ready) or any(self._can_start(study) for study in self._studies.values())
 
     def _can_start(self, study: Study) -> bool:
         return bool(study.to_start) or (study.to_ask > 0 and not self.out_of_time)
@@ -245,17 +251,51 @@ class Attempt:
         """The next pack to train; None when nothing can go out now (see `is_finished`)."""
         if self.stop_reason is not None:
             return None
+        records: list[TrialRecord] = []
         try:
-            record = self._continue_next() if self._left_behind else self._start_next()
+            first = self._next()
+            while first is not None:
+                self._out[first.key] = first
+                records.append(first)
+                first = self._next_beside(records)
         except AwayError as error:
             self.stop(str(error))
+        for record in records:
+            for observer in self._observers:
+                observer.trial_started(record)
+        slots = tuple(self._slot(record) for record in records)
+        return Pack(self.number, slots, self.packing.is_batched) if slots else None
+
+    def _next(self) -> TrialRecord | None:
+        if self._ready:
+            return self._ready.popleft()
+        return self._continue_next() if self._left_behind else self._start_next()
+
+    def _next_beside(self, records: Sequence[TrialRecord]) -> TrialRecord | None:
+        """Another trial of the same study for a pack that has `records`; None when it is full, or there is none."""
+        first = records[0]
+        if len(records) >= self._room(first):
             return None
-        if record is None:
+        record = self._next_of(self._studies[first.study])
+        if record is not None and not (can_share(record) and record.recipe.student == first.recipe.student):
+            self._ready.append(record)
             return None
-        self._out[record.key] = record
-        for observer in self._observers:
-            observer.trial_started(record)
-        return Pack(self.number, (self._slot(record),))
+        return record
+
+    def _next_of(self, study: Study) -> TrialRecord | None:
+        if self._ready:
+            return None
+        if self._left_behind:
+            return self._continue_next() if self._left_behind[0].study == study.plan.name else None
+        if study.to_start:
+            return self._start_fixed(study)
+        return self._start_searched(study) if self._can_start(study) else None
+
+    def _room(self, record: TrialRecord) -> int:
+        plan = self._studies[record.study].plan
+        same = [study for study in self._studies.values() if study.plan.kind is plan.kind]
+        available = sum(len(study.to_start) + study.to_ask for study in same) + len(self._left_behind) + 1
+        return self.packing.room(record, available, plan.searched if record.params else None)
 
     def _continue_next(self) -> TrialRecord:
         """Send out again what an earlier attempt, or a lost worker, left behind."""
@@ -397,10 +437,11 @@ class Attempt:
         self._out = {}
 
     def suspend_all(self) -> None:
-        """Put whatever is still out back to WAITING: its workers are gone."""
-        for record in list(self._out.values()):
-            del self._out[record.key]
+        """Put whatever is still out, or was to go out next, back to WAITING: its workers are gone."""
+        for record in [*self._out.values(), *self._ready]:
             self._suspend(record)
+        self._out.clear()
+        self._ready.clear()
 
     def _suspend(self, record: TrialRecord) -> None:
         study = self._studies[record.study]

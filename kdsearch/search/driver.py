@@ -42,6 +42,7 @@ from kdsearch.search.interrupt import handle_interrupts
 from kdsearch.search.observers import Gains
 from kdsearch.search.observers import Screen
 from kdsearch.search.observers import TrackerObserver
+from kdsearch.search.packing import Packing
 from kdsearch.search.plan import planned_target
 from kdsearch.search.plan import targets_by_count
 from kdsearch.search.pulse import Pulse
@@ -323,8 +324,8 @@ class _Driver:
         from kdsearch.search.board import start_board
         from kdsearch.search.cluster import slots
         from kdsearch.search.prepare import prepare
+        from kdsearch.search.shared import WorkerContext
         from kdsearch.search.tuning import run_tuner
-        from kdsearch.search.worker import WorkerContext
 
         config = self._config
         board = start_board()
@@ -359,9 +360,12 @@ class _Driver:
             test=preparation.test,
             board=board,
         )
-        limit = config.resources.max_concurrent
-        # One more than there is room for, so that a worker that is done finds its next trial waiting.
-        concurrent = slots(config) + 1 if limit == "auto" else limit
+        # One more than there is room for, so that a worker that is done finds its next pack waiting.
+        packing = self._packing(slots(config))
+        concurrent = slots(config) + 1
+        if config.resources.max_concurrent != "auto":
+            concurrent = max(1, config.resources.max_concurrent // packing.largest)
+        self._attempt.packing = packing
         if self._attempt.stop_reason is None:
             with scratch(self._sweep.uid, "tune") as folder:
                 run_tuner(
@@ -370,6 +374,11 @@ class _Driver:
         self._pulse = None
         if pulse.error is not None:
             raise pulse.error
+
+    def _packing(self, slots: int) -> Packing:
+        from kdsearch.data import describe
+
+        return Packing.of(self._config, describe(self._config.dataset), slots)
 
     @property
     def _fingerprint(self) -> dict[str, str]:

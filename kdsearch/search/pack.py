@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
 from typing import Any
@@ -47,14 +48,17 @@ class Pack:
 
     attempt: int
     slots: tuple[Slot, ...]
+    batched: bool = False
+    """Whether its students may be trained as one batched model."""
 
     def encode(self) -> str:
-        return json.dumps({"attempt": self.attempt, "slots": [slot.to_dict() for slot in self.slots]})
+        slots = [slot.to_dict() for slot in self.slots]
+        return json.dumps({"attempt": self.attempt, "slots": slots, "batched": self.batched})
 
     @classmethod
     def decode(cls, text: str) -> Pack:
         data = json.loads(text)
-        return cls(data["attempt"], tuple(Slot.from_dict(slot) for slot in data["slots"]))
+        return cls(data["attempt"], tuple(Slot.from_dict(slot) for slot in data["slots"]), data["batched"])
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Outcome:
     series: tuple[Point, ...] = ()
 
 
-def encode_message(message: list[Judgement] | list[Outcome]) -> str:
+def encode_message(message: Sequence[Judgement] | Sequence[Outcome]) -> str:
     return json.dumps([_encode(item) for item in message])
 
 

@@ -28,7 +28,7 @@ from kdsearch.search.board import BOARD_LOST
 from kdsearch.search.pack import Judgement
 from kdsearch.search.pack import Pack
 from kdsearch.search.pack import decode_message
-from kdsearch.search.worker import WorkerContext
+from kdsearch.search.shared import WorkerContext
 from kdsearch.search.worker import run_pack
 
 if TYPE_CHECKING:

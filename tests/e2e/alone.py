@@ -11,7 +11,7 @@ from kdsearch.distiller import distill
 from kdsearch.ledger import TrialRecord
 from kdsearch.search.prepare import SearchData
 from kdsearch.search.prepare import TestData
-from kdsearch.search.worker import student_cost
+from kdsearch.search.shared import student_cost
 from kdsearch.storage import open_storage
 from kdsearch.sweep import Sweep
 from kdsearch.teacher import LessonPlan

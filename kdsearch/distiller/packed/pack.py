@@ -20,7 +20,6 @@ from kdsearch.distiller.packed.weights import StackedWeights
 from kdsearch.distiller.schedules import learning_rate_factor
 from kdsearch.distiller.sets import EvaluationSet
 from kdsearch.distiller.tasks import CLASSIFICATION
-from kdsearch.ledger.records import Point
 
 
 def can_pack(distillers: Sequence[Distiller]) -> bool:
@@ -92,17 +91,21 @@ class PackedDistiller:
                 break
         return self._account(losses) if losses else {}
 
-    def evaluate(self, data: EvaluationSet) -> dict[Distiller, Point | NonFiniteLossError]:
-        """Score every student, as `Distiller.evaluate`."""
+    def evaluate(self, data: Sequence[EvaluationSet]) -> dict[Distiller, NonFiniteLossError]:
+        """Score every student, as `Distiller.evaluate`, on its entry of `data`; those whose outputs are not finite.
+
+        The entries may differ in the teacher's logits alone.
+        """
+        count = len(self.distillers)
         with torch.no_grad():
-            chunks = [self._model(_for_each(chunk, len(self.distillers))) for chunk in data.inputs.split(CHUNK)]
-        results: dict[Distiller, Point | NonFiniteLossError] = {}
-        for distiller, outputs in zip(self.distillers, torch.cat(chunks, dim=1), strict=True):
+            chunks = [self._model(_for_each(chunk, count)) for chunk in data[0].inputs.split(max(1, CHUNK // count))]
+        failures: dict[Distiller, NonFiniteLossError] = {}
+        for distiller, own, outputs in zip(self.distillers, data, torch.cat(chunks, dim=1), strict=True):
             try:
-                results[distiller] = distiller.score(outputs, data)
+                distiller.score(outputs, own)
             except NonFiniteLossError as error:
-                results[distiller] = error
-        return results
+                failures[distiller] = error
+        return failures
 
     def _account(self, losses: list[Tensor]) -> dict[Distiller, NonFiniteLossError]:
         failures: dict[Distiller, NonFiniteLossError] = {}

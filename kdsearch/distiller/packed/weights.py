@@ -11,7 +11,6 @@ from torch import nn
 
 from kdsearch.distiller.distiller import Distiller
 
-
 # The parts of a matrix have its rows' strides, as they must here.
 warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout contract")
 

@@ -1,0 +1,78 @@
+"""How many trials go out together, to be trained as one batched model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+
+from kdsearch.config.schema import SweepConfig
+from kdsearch.config.schema import TrainingConfig
+from kdsearch.data import DatasetInfo
+from kdsearch.ledger import TrialRecord
+from kdsearch.models.pack_size import pack_size
+
+SEARCH_ROUNDS = 5
+"""A study is asked for its trials in at least so many rounds: what was asked for together has not learned from it."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """The default packs nothing."""
+
+    sizes: Mapping[str | None, int] = field(default_factory=dict)
+    """The largest pack of each student, by the name under which a recipe has it."""
+    slots: int = 1
+    """How many packs are trained at a time."""
+
+    @classmethod
+    def of(cls, config: SweepConfig, data: DatasetInfo, slots: int) -> Packing:
+        """What the configuration asks for: a number, or those recorded for its students."""
+        students = [(None, config.student), *config.students.items()]
+        wanted = config.resources.trials_per_worker
+        if not _is_plain(config.training):
+            return cls(slots=slots)
+        sizes = {
+            name: pack_size(student, data.input_shape, data.class_count) if wanted == "auto" else wanted
+            for name, student in students
+        }
+        if config.resources.max_concurrent != "auto":
+            most = max(1, config.resources.max_concurrent // slots)
+            sizes = {name: min(size, most) for name, size in sizes.items()}
+        return cls(sizes, slots)
+
+    @property
+    def is_batched(self) -> bool:
+        """Whether any pack has more than one trial."""
+        return self.largest > 1
+
+    @property
+    def largest(self) -> int:
+        return max(self.sizes.values(), default=1)
+
+    def room(self, record: TrialRecord, available: int, searched: int | None) -> int:
+        """How many trials may go out together with `record`, itself among them.
+
+        Args:
+            available: how many there are to go out, `record` among them; every slot is to have its share.
+            searched: of a searched trial, how many its study is to have in all.
+        """
+        if not can_share(record):
+            return 1
+        size = min(self.sizes.get(record.recipe.student, 1), math.ceil(available / self.slots))
+        return max(1, size if searched is None else min(size, searched // SEARCH_ROUNDS))
+
+
+def can_share(record: TrialRecord) -> bool:
+    """Whether the trial may be in a pack with others: it has no feature objective, and has not taken a worker down."""
+    return record.recipe.feature is None and record.restarts == 0
+
+
+def _is_plain(training: TrainingConfig) -> bool:
+    return (
+        training.precision == "fp32"
+        and training.micro_batch_size is None
+        and training.augmentation.mode == "none"
+        and not (training.channels_last or training.compile or training.deterministic)
+    )

@@ -1,0 +1,214 @@
+"""One trial in a worker: its students, its checkpoints, and how it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from typing import Any
+
+from kdsearch.config.schema import ModelConfig
+from kdsearch.ledger.ledger import TrialResult
+from kdsearch.ledger.records import Point
+from kdsearch.ledger.records import Reason
+from kdsearch.ledger.records import TrialState
+from kdsearch.outage import AwayError
+from kdsearch.search.board import BoardOutage
+from kdsearch.search.checkpoints import CheckpointStore
+from kdsearch.search.pack import Judgement
+from kdsearch.search.pack import Outcome
+from kdsearch.search.pack import Slot
+from kdsearch.search.pack import failed
+from kdsearch.search.scratch import scratch_folder
+from kdsearch.search.shared import WorkerContext
+from kdsearch.search.shared import lesson_of
+from kdsearch.search.shared import student_cost
+from kdsearch.search.shared import test_set_of
+from kdsearch.search.strategy import DECISION_STEPS
+from kdsearch.seeds import derive_seed
+from kdsearch.storage import LocalStorage
+from kdsearch.storage import is_storage_away
+from kdsearch.storage import open_storage
+
+if TYPE_CHECKING:
+    import torch
+
+    from kdsearch.distiller import Distiller
+    from kdsearch.teacher import Lesson
+
+
+class StorageError(Exception):
+    """The storage refuses to give the trial's checkpoint: no permission, no such bucket."""
+
+
+class SlotRun:
+    """One trial: a student for each of its replicates."""
+
+    def __init__(
+        self, slot: Slot, attempt: int, context: WorkerContext, device: torch.device, stopping: Callable[[], bool]
+    ) -> None:
+        self.slot = slot
+        self.distillers: list[Distiller] = []
+        """One per replicate, once it is prepared."""
+        self._context = context
+        self._device = device
+        spool = LocalStorage(scratch_folder(context.uid) / "spool")
+        self._checkpoints = CheckpointStore(open_storage(context.storage), spool, context.sweep, attempt)
+        self._storage = BoardOutage(context.board, stopping)
+        self._lesson: Lesson | None = None
+
+    @property
+    def step(self) -> int:
+        return self.distillers[0].step
+
+    @property
+    def evaluation_steps(self) -> list[int]:
+        return self.distillers[0].evaluation_steps
+
+    def prepare(self) -> bool:
+        """Make the students, as they were at the newest checkpoint where there is one.
+
+        False when the sweep stops before the storage answers.
+
+        Raises:
+            StorageError: the storage refuses.
+        """
+        from kdsearch.distiller import new_distiller
+
+        context, slot = self._context, self.slot
+        lesson = lesson_of(context.data, slot.recipe.source, slot.sample_count, slot.subset_seed, self._device)
+        self._lesson = lesson
+        self.distillers = [
+            new_distiller(
+                self._student,
+                slot.recipe,
+                context.training,
+                lesson.data,
+                seed=seed,
+                device=self._device,
+                teacher=lesson.teacher,
+                layer=context.student_layer,
+            )
+            for seed in self._seeds()
+        ]
+        return self._restore()
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        state = {"replicates": [distiller.state_dict() for distiller in self.distillers]}
+        error = self._checkpoints.save(self.slot.key, self.step, state)
+        if error is None:
+            self._storage.came_back()
+        else:
+            self._storage.went_away(error)
+
+    def judgement(self, step: int) -> Judgement | None:
+        """What is asked after the evaluation at `step`, if that is a decision point of a trial that is judged."""
+        if not self.slot.judged:
+            return None
+        decision = _decisions(self.evaluation_steps).get(step)
+        return None if decision is None else Judgement(self.slot.key, decision, self._value(step))
+
+    def suspended(self) -> Outcome:
+        return self._outcome(None)
+
+    def pruned(self, step: int) -> Outcome:
+        return self._end(TrialResult(TrialState.PRUNED, self._value(step), self._metrics()))
+
+    def failed(self, reason: Reason, error: str) -> Outcome:
+        return self._end(failed(reason, error))
+
+    def completed(self) -> Outcome:
+        assert self._lesson is not None
+        metrics = self._metrics() | student_cost(self._student, self._lesson.data)
+        if self.slot.on_test:
+            metrics |= self._test_metrics(self._lesson)
+        return self._end(TrialResult(TrialState.COMPLETE, self._value(self.evaluation_steps[-1]), metrics))
+
+    @property
+    def _student(self) -> ModelConfig:
+        return self._context.students[self.slot.recipe.student]
+
+    def _seeds(self) -> list[int]:
+        slot = self.slot
+        return [slot.seed if r == 0 else derive_seed(slot.seed, "replicate", r) for r in range(slot.replicates)]
+
+    def _restore(self) -> bool:
+        try:
+            state = self._storage.insist(self._load, is_storage_away)
+        except AwayError:
+            return False
+        if state is not None:
+            for distiller, saved in zip(self.distillers, state["replicates"], strict=True):
+                distiller.load_state_dict(saved)
+        return True
+
+    def _load(self) -> dict[str, Any] | None:
+        try:
+            return self._checkpoints.load(self.slot.key)
+        except Exception as error:
+            if is_storage_away(error):
+                raise
+            raise StorageError(f"{type(error).__name__}: {error}") from error
+
+    def _value(self, step: int) -> float:
+        """The search metric at the evaluation after `step`."""
+        return self._series()[self.evaluation_steps.index(step)].metrics[self._context.metric]
+
+    def _series(self) -> list[Point]:
+        """One point per evaluation, each the mean over the replicates."""
+        return [_mean_point(points) for points in zip(*(d.series for d in self.distillers), strict=False)]
+
+    def _metrics(self) -> dict[str, float]:
+        return dict(self._series()[-1].metrics)
+
+    def _test_metrics(self, lesson: Lesson) -> dict[str, float]:
+        from kdsearch.distiller import confirmation_metrics
+        from kdsearch.distiller import evaluate
+
+        student, test_set = self.distillers[0].model, test_set_of(self._context.test, self._device)
+        scores = {f"test_{name}": value for name, value in evaluate(student, test_set).items()}
+        return scores | confirmation_metrics(student, lesson.data, test_set, seed=self.slot.seed)
+
+    def _end(self, result: TrialResult) -> Outcome:
+        self._checkpoints.remove(self.slot.key)
+        return self._outcome(result)
+
+    def _outcome(self, result: TrialResult | None) -> Outcome:
+        return Outcome(self.slot.key, result, tuple(self._series()) if self.distillers else ())
+
+
+def _decisions(steps: list[int]) -> dict[int, int]:
+    """Evaluation step → decision step, for the first evaluation after each of the shares in DECISION_STEPS."""
+    total = steps[-1]
+    decisions: dict[int, int] = {}
+    for share, decision in DECISION_STEPS.items():
+        step = next(step for step in steps if step >= share * total)
+        if step < total:
+            decisions[step] = decision
+    return decisions
+
+
+def _mean_point(points: Sequence[Point]) -> Point:
+    first = points[0]
+    if len(points) == 1:
+        return first
+    names = first.metrics.keys()
+    means = {name: sum(point.metrics[name] for point in points) / len(points) for name in names}
+    return Point(first.epoch, first.time, means)
+
+
+class Checkpointing:
+    """When the next checkpoints are due."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.start()
+
+    def start(self) -> None:
+        """They have just been written, or training has just begun."""
+        self._next = time.monotonic() + self._seconds
+
+    def is_due(self) -> bool:
+        return time.monotonic() > self._next
