@@ -63,7 +63,7 @@ def table(found: Accuracies) -> str:
     """Every recipe in percentage points, ± the half-width of its 95 % interval."""
     rows: list[tuple[str, ...]] = [("recipe", "accuracy", "gain over labels", "against kl", "against mse")]
     for name in found:
-        others = (difference(found, name, other) if name != other else None for other in ("labels", "kl", "mse"))
+        others = [difference(found, name, other) if name != other else None for other in ("labels", "kl", "mse")]
         rows.append((name, _shown(estimate(found[name])), *map(_signed, others)))
     head = f"fashion_mnist, n={SAMPLE_COUNT}, alpha=1, {len(found['labels'])} seeds: validation accuracy %"
     return "\n".join([head, *(f"{name:<18}" + "".join(f"{cell:>18}" for cell in cells) for name, *cells in rows)])

@@ -18,6 +18,11 @@ POSTGRES = "ledger=postgresql://host/db"
 MLFLOW = "mlflow.tracking_uri=http://host:5000"
 NO_GPU = pytest.mark.skipif(visible_gpus() > 0, reason="asks for a CUDA device where there is none")
 
+TEACHERS = "teacher=[self,small]"
+CHOSEN = "search_space.parameters.teacher"
+ONLINE = "training.augmentation.mode=online"
+TRANSFORMS = "training.augmentation.transforms"
+
 # (overrides, how the line starts, what it says is allowed)
 CASES = [
     # keys
@@ -137,6 +142,60 @@ CASES = [
     (["ledger=${oc.env:KDSEARCH_NOT_SET}"], "ledger=${oc.env:KDSEARCH_NOT_SET}: ", "KDSEARCH_NOT_SET"),
     (["student._target_=no.such.thing"], "student._target_=no.such.thing: ", "cannot be imported"),
     (["dataset._target_=json.nothing"], "dataset._target_=json.nothing: ", "cannot be imported"),
+    # teachers to choose from
+    (["teacher=[self,smal]"], "teacher=smal: ", "; did you mean small?"),
+    (["teacher=[self,self]"], "teacher=[self,self]: ", "must not name a teacher twice"),
+    (["teacher=[]"], "teacher=[]: ", "must be one of cnn,"),
+    (["teacher=[self,5]"], "teacher=5: ", "must be one of cnn,"),
+    (["student=[mlp,cnn]"], "student=[mlp,cnn]: ", "must be one of cnn,"),
+    (["teacher=[self,custom]"], "teachers.custom.model._target_=???: ", "must be given"),
+    ([TEACHERS, "teachers=3"], "teachers=3: ", "must be a mapping"),
+    ([TEACHERS, "teachers.small.modle=3"], "teachers.small.modle=3: ", "did you mean teachers.small.model?"),
+    ([TEACHERS, "teachers.large.seeds=2"], "teachers.large.seeds=2: ", "unknown key"),
+    (["teachers.small=3"], "teachers.small=3: ", "unknown key; teachers is empty"),
+    ([TEACHERS, "teachers.small.model.hidden=[0]"], "teachers.small.model.hidden[0]=0: ", "must be >= 1"),
+    ([TEACHERS, "teachers.small.model.name=rnn"], "teachers.small.model.name=rnn: ", "must be one of mlp"),
+    ([TEACHERS, "teacher.seeds=0"], "teacher.seeds=0: ", "must be >= 1"),
+    ([TEACHERS, "teacher.training.steps=5"], "teachers.small.training.epochs=100: ", "steps=5 is set too"),
+    (["teacher=self", "teacher.model.hidden=[9]"], "teacher.model.hidden=[9]: ", "set student.hidden"),
+    ([TEACHERS, "teacher.model.hidden=[9]"], "teacher.model.hidden=[9]: ", "or teachers.NAME.model.hidden"),
+    ([TEACHERS, "teachers.self.model.hidden=[9]"], "teachers.self.model.hidden=[9]: ", "set student.hidden"),
+    ([TEACHERS, f"{CHOSEN}.choices=[self,large]"], f"{CHOSEN}.choices=large: ", "must be one of self, small"),
+    ([TEACHERS, f"{CHOSEN}.choices=[]"], f"{CHOSEN}.choices=[]: ", "at least one choice"),
+    ([TEACHERS, f"{CHOSEN}.low=1"], f"{CHOSEN}={{low:1.0}}: ", "takes `choices` alone"),
+    ([f"{CHOSEN}.choices=[mlp]"], f"{CHOSEN}.choices=[mlp]: ", "there are no teachers to choose from"),
+    ([f"{CHOSEN}={{}}"], f"{CHOSEN}.choices=[]: ", "there are no teachers to choose from"),
+    # several networks as one teacher
+    (["teacher.weighting=unikd"], "teacher.weighting=unikd: ", "must be equal where there is one network"),
+    (["teacher.members=3"], "teacher.members=3: ", "must be a mapping"),
+    (["teacher.members.x=3"], "teacher.members.x=3: ", "must be a mapping"),
+    (
+        ["teacher.members.x={name:x,model:{name:mlp,hidden:[0]},training:{}}"],
+        "teacher.members.x.model.hidden[0]=0: ",
+        "must be >= 1",
+    ),
+    (["teacher.weights=pretrained"], "teacher.weights=pretrained: ", "needs a network of torchvision or timm"),
+    # samples and views
+    (["dataset.subset=medium"], "dataset.subset=medium: ", "must be one of stratified, uniform, balanced, easy, hard"),
+    (
+        ["search_space.parameters.subset.choices=[easy,medium]"],
+        "search_space.parameters.subset.choices=medium: ",
+        "easy",
+    ),
+    (["dataset.unlabelled_count=1000000"], "dataset.unlabelled_count=1000000: ", "beside 800 labelled samples"),
+    (["dataset.unlabelled_count=-1"], "dataset.unlabelled_count=-1: ", "must be >= 0"),
+    ([ONLINE, f"{TRANSFORMS}=[RandomFlip]"], f"{TRANSFORMS}[0]=RandomFlip: ", "a transform of torchvision"),
+    ([ONLINE, f"{TRANSFORMS}=[{{RandomCrop:{{size:4}}}}]"], f"{TRANSFORMS}[0]=RandomCrop: ", "must keep [1, 8, 8]"),
+    ([ONLINE, f"{TRANSFORMS}=[{{RandomCrop:5}}]"], f"{TRANSFORMS}[0].RandomCrop=5: ", "must be a mapping"),
+    ([ONLINE, f"{TRANSFORMS}=[{{A:{{}},B:{{}}}}]"], f"{TRANSFORMS}=[{{A:{{}},B:{{}}}}]: ", "must each be a name"),
+    (["training.augmentation.mode=bank"], f"{TRANSFORMS}=[]: ", "needs at least one transform"),
+    (["training.augmentation.mode=bank", f"{TRANSFORMS}=[5]"], f"{TRANSFORMS}[0]=5: ", "must be text or a mapping"),
+    ([f"{TRANSFORMS}=[RandomHorizontalFlip]"], "training.augmentation.mode=none: ", "must be bank or online"),
+    # numbers
+    (["training.precision=fp16"], "training.precision=fp16: ", "must be fp32 or bf16 where trials have no GPU"),
+    (["training.precision=fp16", "training.device=cpu"], "training.precision=fp16: ", "must be fp32 or bf16"),
+    (["training.micro_batch_size=0"], "training.micro_batch_size=0: ", "must be >= 1"),
+    (["student=cnn", "student.channels=[0]"], "student.channels[0]=0: ", "must be >= 1"),
     # the machine
     (["resources.cpus_per_trial=100000"], "resources.cpus_per_trial=100000.0: ", f"must be <= {available_cpus()}"),
     pytest.param(["training.device=cuda"], "training.device=cuda: ", "no CUDA device", marks=NO_GPU),
