@@ -13,10 +13,14 @@ from kdsearch.config.overrides import read_lines
 from kdsearch.config.overrides import split
 from kdsearch.config.suggest import one_of
 from kdsearch.errors import Problem
+from kdsearch.features.spec import FEATURE_SPECS
+from kdsearch.features.spec import FEATURE_WEIGHT
 from kdsearch.objectives.spec import ALPHA
 from kdsearch.objectives.spec import LABELS
 from kdsearch.objectives.spec import SPECS
 from kdsearch.objectives.spec import Parameter
+from kdsearch.recipe import FEATURE_OBJECTIVE
+from kdsearch.recipe import NO_FEATURE
 from kdsearch.recipe import SUBSET
 from kdsearch.recipe import SUBSETS
 from kdsearch.recipe import TRAINING_PARAMETERS
@@ -26,8 +30,16 @@ from kdsearch.recipe import Signal
 SAMPLE_COUNT = "sample_count"
 OBJECTIVE = "objective"
 LABEL_SMOOTHING = "label_smoothing"
-HYPERPARAMETERS = {parameter.name: parameter for spec in SPECS.values() for parameter in spec.parameters}
-NAMES: dict[str, tuple[str, ...]] = {SUBSET: SUBSETS, "signal": get_args(Signal)}
+HYPERPARAMETERS = {
+    parameter.name: parameter
+    for parameters in (*(s.parameters for s in SPECS.values()), *(s.parameters for s in FEATURE_SPECS.values()))
+    for parameter in (*parameters, FEATURE_WEIGHT)
+}
+NAMES: dict[str, tuple[str, ...]] = {
+    SUBSET: SUBSETS,
+    "signal": get_args(Signal),
+    FEATURE_OBJECTIVE: (NO_FEATURE, *FEATURE_SPECS),
+}
 KEYS = (SAMPLE_COUNT, OBJECTIVE, ALPHA.name, LABEL_SMOOTHING, *NAMES, *HYPERPARAMETERS, *TRAINING_PARAMETERS)
 
 
@@ -56,7 +68,7 @@ def _problems(lines: Iterable[Line], values: Mapping[str, Any]) -> Iterable[Prob
     if objective not in (*SPECS, LABELS):
         yield Problem(OBJECTIVE, objective, one_of(objective, (*SPECS, LABELS)))
         return
-    takes = _parameters(objective)
+    takes = _parameters(objective, values.get(FEATURE_OBJECTIVE))
     names = [LABEL_SMOOTHING, SUBSET, *takes] if objective == LABELS else [*NAMES, *takes]
     for line in lines:
         value = values[line.key]
@@ -74,9 +86,10 @@ def _problems(lines: Iterable[Line], values: Mapping[str, Any]) -> Iterable[Prob
             yield Problem(line.key, value, "must be a number >= 0 and < 1")
 
 
-def _parameters(objective: str) -> dict[str, Parameter]:
+def _parameters(objective: str, feature: Any) -> dict[str, Parameter]:
     own = () if objective == LABELS else (ALPHA, *SPECS[objective].parameters)
-    return {parameter.name: parameter for parameter in own} | TRAINING_PARAMETERS
+    added = (FEATURE_WEIGHT, *FEATURE_SPECS[feature].parameters) if feature in FEATURE_SPECS else ()
+    return {parameter.name: parameter for parameter in (*own, *added)} | TRAINING_PARAMETERS
 
 
 def _is_count(value: Any) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from kdsearch.errors import InputError
 from kdsearch.errors import KdsearchError
+from kdsearch.errors import Problem
 
 if TYPE_CHECKING:
     from kdsearch.config.schema import SweepConfig
@@ -14,6 +16,21 @@ if TYPE_CHECKING:
     from kdsearch.ledger.records import Point
     from kdsearch.recipe import Recipe
     from kdsearch.teacher import Teacher
+
+
+def refuse_several(config: SweepConfig) -> None:
+    """
+    Raises:
+        InputError: there are several teachers or students to choose from, which is a sweep's to do.
+    """
+    several = {"teacher": [*config.teachers], "student": [*config.students]}
+    problems = [
+        Problem(group, names, "must be one; `kdsearch sweep` can choose among several")
+        for group, names in several.items()
+        if names
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def load(config: SweepConfig) -> tuple[Splits, Teacher]:

@@ -41,10 +41,11 @@ def space_problems(config: SearchSpaceConfig, several: Mapping[str, Collection[s
             yield from _name_problems(key, range_, several[name])
             continue
         if name == SUBSET:
-            yield from _name_problems(key, range_, SUBSETS)
+            if not _is_open(range_):
+                yield from _name_problems(key, range_, SUBSETS)
             continue
         if name == FEATURE_OBJECTIVE:
-            if range_.choices is not None or _has_bounds(range_):
+            if not _is_open(range_):
                 yield from _name_problems(key, range_, (NO_FEATURE, *FEATURE_SPECS))
             continue
         if name not in by_name:
@@ -78,9 +79,13 @@ def _objective_problems(config: SearchSpaceConfig) -> Iterable[Problem]:
     searched = config.parameters.get("objective")
     if searched is None:
         return
-    if searched.choices is None and not _has_bounds(searched):
-        return
-    yield from _name_problems(f"{_PREFIX}.objective", searched, SPECS)
+    if not _is_open(searched):
+        yield from _name_problems(f"{_PREFIX}.objective", searched, SPECS)
+
+
+def _is_open(range_: ParameterConfig) -> bool:
+    """Whether a name is left to be chosen from all there are."""
+    return range_.choices is None and not _has_bounds(range_)
 
 
 def _name_problems(key: str, searched: ParameterConfig, names: Collection[str]) -> Iterable[Problem]:

@@ -25,6 +25,7 @@ from kdsearch.recipe import FEATURE_OBJECTIVE
 from kdsearch.recipe import NO_FEATURE
 from kdsearch.recipe import STUDENT
 from kdsearch.recipe import SUBSET
+from kdsearch.recipe import SUBSETS
 from kdsearch.recipe import TEACHER
 from kdsearch.recipe import TRAINING_PARAMETERS
 from kdsearch.recipe import Recipe
@@ -162,7 +163,7 @@ def _name_dimensions(name: str, choices: list[str], absent: str | None = None) -
 def _choice_dimensions(parameters: Mapping[str, ParameterConfig], names: Iterable[str]) -> Iterable[Dimension]:
     for name in names:
         if name in parameters:
-            yield Dimension(name, _categorical(list(parameters[name].choices or ())))
+            yield Dimension(name, _categorical(list(parameters[name].choices or SUBSETS)))
 
 
 def _dimensions(parameters: Mapping[str, ParameterConfig], specs: Iterable[Parameter]) -> Iterable[Dimension]:

@@ -67,10 +67,17 @@ def test_distill_names_the_problems_of_recipe_and_configuration(
         (["learning_rate=0"], "learning_rate=0: must be > 0"),
         (["sample_count=0"], "sample_count=0: must be an integer >= 1"),
         (["sample_count=[5]"], "sample_count=[5]: must be an integer >= 1"),
-        (["label_smoothing=0.1"], "label_smoothing=0.1: objective=kl takes subset, signal, alpha, temperature"),
+        (
+            ["label_smoothing=0.1"],
+            "label_smoothing=0.1: objective=kl takes subset, signal, feature_objective",
+        ),
         (["objective=labels", "label_smoothing=1"], "label_smoothing=1: must be a number >= 0 and < 1"),
         (["objective=labels", "alpha=0.5"], "alpha=0.5: objective=labels takes label_smoothing"),
         (["temperature=[1"], "temperature=[1: cannot be read"),
+        (["feature_weight=2"], "feature_weight=2: objective=kl takes subset"),
+        (["feature_objective=rkd", "angle_weight=-1"], "angle_weight=-1: must be >= 0"),
+        (["feature_objective=fit"], "feature_objective=fit: must be one of none, fitnet"),
+        (["subset=easiest"], "subset=easiest: must be one of stratified"),
     ],
 )
 def test_wrong_recipes(words: list[str], problem: str) -> None:

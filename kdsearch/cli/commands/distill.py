@@ -28,10 +28,12 @@ def configure(parser: CommandParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from kdsearch.cli.single import load
+    from kdsearch.cli.single import refuse_several
     from kdsearch.cli.single import train
     from kdsearch.recipe import Recipe
 
     request, config = _read(options.words)
+    refuse_several(config)
     count = request.sample_count or config.sample_counts[0]
     splits, teacher = load(config)
     recipes = [request.recipe]
@@ -66,10 +68,9 @@ def _print(results: dict[str, dict[str, float]], count: int, config: SweepConfig
     from rich.console import Console
     from rich.table import Table
 
-    names = list(next(iter(results.values())))
-    table = Table("recipe", *names, title=f"{config.dataset.name}, n={count}")
-    for label, metrics in results.items():
-        table.add_row(label, *(f"{metrics[name]:.4f}" if name in metrics else "" for name in names))
+    table = Table(f"{config.dataset.name}, n={count}", *results)
+    for name in next(iter(results.values())):
+        table.add_row(name, *(f"{metrics[name]:.4f}" if name in metrics else "" for metrics in results.values()))
     console = Console()
     console.print(table)
     if len(results) == 2:

@@ -23,9 +23,11 @@ def configure(parser: CommandParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from kdsearch.cli.single import load
+    from kdsearch.cli.single import refuse_several
     from kdsearch.config.compose import compose_sweep
 
     config = compose_sweep(options.words).config
+    refuse_several(config)
     _, teacher = load(config)
     if options.json:
         print_json(teacher.record())
