@@ -21,16 +21,22 @@ SIZES = ((60_000, 16), (200_000, 8))
 
 def pack_size(config: ModelConfig, input_shape: tuple[int, ...], class_count: int) -> int:
     """How many of these networks are trained together unless the user says otherwise."""
-    if config.target is not None or config.dropout > 0:
+    flops = known_flops(config, input_shape, class_count)
+    if flops is None or config.dropout > 0:
         return 1
-    match config.name:
-        case "mlp":
-            flops = _mlp_flops(config.hidden or (), input_shape, class_count)
-        case "cnn" if len(input_shape) == 3:
-            flops = _cnn_flops(config.channels or (), input_shape, class_count)
-        case _:
-            return 1
     return next((size for most, size in SIZES if flops <= most), 1)
+
+
+def known_flops(config: ModelConfig, input_shape: tuple[int, ...], class_count: int) -> int | None:
+    """FLOPs of one sample's forward pass, as `model_cost` counts them, of a network whose packs have been measured; None
+    of any other. Free of torch, for the driver."""
+    if config.target is not None:
+        return None
+    if config.name == "mlp":
+        return _mlp_flops(config.hidden or (), input_shape, class_count)
+    if config.name == "cnn" and len(input_shape) == 3:
+        return _cnn_flops(config.channels or (), input_shape, class_count)
+    return None
 
 
 def _mlp_flops(hidden: tuple[int, ...], input_shape: tuple[int, ...], class_count: int) -> int:

@@ -253,11 +253,12 @@ class Attempt:
             return None
         records: list[TrialRecord] = []
         try:
-            first = self._next()
-            while first is not None:
-                self._out[first.key] = first
-                records.append(first)
-                first = self._next_beside(records)
+            record = self._next()
+            room = 0 if record is None else self._room(record)
+            while record is not None:
+                self._out[record.key] = record
+                records.append(record)
+                record = self._next_beside(records[0]) if len(records) < room else None
         except AwayError as error:
             self.stop(str(error))
         for record in records:
@@ -271,11 +272,8 @@ class Attempt:
             return self._ready.popleft()
         return self._continue_next() if self._left_behind else self._start_next()
 
-    def _next_beside(self, records: Sequence[TrialRecord]) -> TrialRecord | None:
-        """Another trial of the same study for a pack that has `records`; None when it is full, or there is none."""
-        first = records[0]
-        if len(records) >= self._room(first):
-            return None
+    def _next_beside(self, first: TrialRecord) -> TrialRecord | None:
+        """Another trial of the same study for the pack of `first`; None when there is none that fits."""
         record = self._next_of(self._studies[first.study])
         if record is not None and not (can_share(record) and record.recipe.student == first.recipe.student):
             self._ready.append(record)
