@@ -87,7 +87,7 @@ def test_what_fails_only_now_and_then_is_found_every_time(entry: Any, shape: tup
 
 
 def test_all_problems_at_once_by_their_place() -> None:
-    entries = ["RandomHorizontalFlip", "RandomCrop", {"Pad": {"padding": 1}}, SHIFT, "Nothing"]
+    entries: list[Any] = ["RandomHorizontalFlip", "RandomCrop", {"Pad": {"padding": 1}}, SHIFT, "Nothing"]
     keys = [problem.key for problem in transform_problems("training.augmentation.transforms", entries, (1, 8, 8))]
     assert keys == [f"training.augmentation.transforms[{index}]" for index in (1, 2, 4)]
 
