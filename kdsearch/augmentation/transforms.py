@@ -78,7 +78,7 @@ def _shapes(transform: nn.Module, input_shape: tuple[int, ...]) -> list[tuple[in
     import torch
 
     if hasattr(transform, "p"):
-        transform.p = 1.0  # type: ignore[assignment]
+        vars(transform)["p"] = 1.0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return [tuple(transform(torch.zeros(input_shape)).shape) for _ in range(TRIES)]

@@ -115,8 +115,9 @@ class Distiller:
         self.training = training.model_copy(update=dict(recipe.training))
         self.model = _on_device(model, device, self.training)
         self.recipe = recipe
-        self.total_steps = total_steps(training, len(data))
-        self.steps_per_epoch = steps_per_epoch(training, len(data))
+        # Epochs are passes over the labelled samples, so that a student with unlabelled ones has no larger budget.
+        self.total_steps = total_steps(training, data.labelled_count)
+        self.steps_per_epoch = steps_per_epoch(training, data.labelled_count)
         self.micro_batch_size = self.training.micro_batch_size or self.training.batch_size
         """Of how many samples a gradient is computed at once; halved where memory runs out."""
         self.step = 0

@@ -28,8 +28,10 @@ def pack_size(config: ModelConfig, input_shape: tuple[int, ...], class_count: in
 
 
 def known_flops(config: ModelConfig, input_shape: tuple[int, ...], class_count: int) -> int | None:
-    """FLOPs of one sample's forward pass, as `model_cost` counts them, of a network whose packs have been measured; None
-    of any other. Free of torch, for the driver."""
+    """FLOPs of one sample's forward pass, as `model_cost` counts them; None of a network whose packs nobody measured.
+
+    Free of torch, for the driver.
+    """
     if config.target is not None:
         return None
     if config.name == "mlp":

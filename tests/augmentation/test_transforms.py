@@ -9,7 +9,6 @@ import torch
 
 from kdsearch.augmentation import Augmentation
 from kdsearch.augmentation import transform_problems
-from kdsearch.augmentation.transforms import Entry
 from kdsearch.errors import InputError
 
 RAMP = torch.arange(64.0).view(1, 8, 8)
@@ -88,7 +87,7 @@ def test_what_fails_only_now_and_then_is_found_every_time(entry: Any, shape: tup
 
 
 def test_all_problems_at_once_by_their_place() -> None:
-    entries: list[Entry] = ["RandomHorizontalFlip", "RandomCrop", {"Pad": {"padding": 1}}, SHIFT, "Nothing"]
+    entries: list[Any] = ["RandomHorizontalFlip", "RandomCrop", {"Pad": {"padding": 1}}, SHIFT, "Nothing"]
     keys = [problem.key for problem in transform_problems("training.augmentation.transforms", entries, (1, 8, 8))]
     assert keys == [f"training.augmentation.transforms[{index}]" for index in (1, 2, 4)]
 

@@ -33,7 +33,7 @@ STILL: dict[str, Any] = {"learning_rate": 1e-30, "weight_decay": 0, "momentum": 
 def test_over_an_epoch_the_loss_is_the_labelled_mean_and_the_teachers_mean(recipe: Recipe) -> None:
     """A student that stands still goes once over batches of 8, 8 and 5; each sample counts alike."""
     trained = student(recipe, UNLABELLED, **STILL)
-    assert trained.steps_per_epoch == 3
+    assert trained.batches.per_epoch == 3
     found = losses(trained)
     epoch = sum(loss * size for loss, size in zip(found, (8, 8, 5), strict=True)) / 21
     data = UNLABELLED
@@ -57,6 +57,12 @@ def test_a_batch_without_any_label_has_no_share_in_the_cross_entropy() -> None:
     assert sorted(value > 1e-3 for value in found) == [False, False, True]
     trained = student(LABELS, data, batch_size=1, steps=21)
     assert all(value == value for value in losses(trained))
+
+
+def test_a_budget_in_epochs_counts_the_labelled_ones() -> None:
+    """A student with unlabelled samples has as many steps as its rival that learns from the labels alone."""
+    trained = student(MIXED, UNLABELLED, epochs=4, steps=None)
+    assert (trained.total_steps, trained.batches.per_epoch) == (4 * 2, 3)
 
 
 def test_all_labelled_is_the_plain_loss() -> None:

@@ -32,9 +32,8 @@ def by_key(records: tuple[TrialRecord, ...]) -> dict[str, TrialRecord]:
     return {record.key: record for record in records}
 
 
-@pytest.mark.parametrize(
-    "teacher", [pytest.param((), id="one"), pytest.param(ENSEMBLE, id="ensemble", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("teacher", [(), ENSEMBLE], ids=["one", "ensemble"])
 def test_cached_and_online_sweeps_agree(tmp_path: Path, ray_address: str, teacher: tuple[str, ...]) -> None:
     """Two workers each; the online sweep is killed once and taken up again."""
     found = {}
@@ -68,7 +67,7 @@ def test_cached_and_online_sweeps_agree(tmp_path: Path, ray_address: str, teache
 def test_a_checkpoint_file_holds_the_student_alone(workplace: Workplace) -> None:
     """One that an interrupted sweep wrote, by an online teacher with twice the student's width."""
     quick = ("sample_counts=[50]", "trials_per_count=1", "controls=[]", "confirm.top_k=0", "pruner=median")
-    words = (*quick, ONLINE, "training.steps=200000", "training.evaluations=200", "teacher.seeds=2")
+    words = (*quick, ONLINE, "training.steps=40000", "training.evaluations=200", "teacher.seeds=2")
     driver = workplace.start_sweep(*words)
     workplace.wait_for(lambda records: any(record.state is TrialState.RUNNING for record in records))
     workplace.wait_for(lambda records: bool(workplace.load().studies[50].trials[0].intermediate_values))

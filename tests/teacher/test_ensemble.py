@@ -191,7 +191,7 @@ def test_a_unikd_step_is_the_formula() -> None:
             worth.append(p[:, target].mean())
         else:
             shares = torch.full((3,), 1 / 3)
-            worth.append(torch.stack([F.kl_div(mean.log(), p[i], reduction="sum") for i in range(3)]).mean())
+            worth.append(F.kl_div(mean.log().expand(3, -1), p, reduction="sum") / 3)
         softened = (members[sample] / 2).softmax(dim=-1)
         blended = (shares.unsqueeze(1) * softened).sum(dim=0)
         log_q = (outputs[sample] / 2).log_softmax(dim=-1)

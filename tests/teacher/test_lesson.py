@@ -87,7 +87,7 @@ def test_their_inputs_are_those_of_their_ids(splits: Splits, teacher: Teacher) -
     data = lesson(splits, teacher, LessonPlan(0, unlabelled_count=25)).data
     place = {int(key): index for index, key in enumerate(splits.pool.ids)}
     for key, inputs in zip(data.ids.tolist(), data.inputs, strict=True):
-        assert np.array_equal(inputs.numpy(), splits.pool.inputs[place[key]])
+        assert np.array_equal(inputs.numpy(), np.asarray(splits.pool.inputs)[place[key]])
 
 
 def test_only_the_taught_see_them(splits: Splits, teacher: Teacher) -> None:
