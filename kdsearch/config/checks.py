@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kdsearch.config.check_locations import location_problems
 from kdsearch.config.check_machine import machine_problems
@@ -19,21 +21,34 @@ from kdsearch.errors import Problem
 from kdsearch.recipe import STUDENT
 from kdsearch.recipe import TEACHER
 
+if TYPE_CHECKING:
+    from kdsearch.data import DatasetInfo
 
-def check(config: SweepConfig) -> list[Problem]:
-    """Everything that is wrong with `config` beyond its types."""
+
+@dataclass(frozen=True)
+class Checked:
+    problems: list[Problem]
+    """Everything that is wrong with a configuration beyond its types."""
+    data: DatasetInfo | None
+    """What its data are, where they can be looked at."""
+
+
+def check(config: SweepConfig) -> Checked:
     networks = model_problems(config)
-    return [
+    data, data_problems = _look_at_data(config)
+    problems = [
         *space_problems(config.search_space, {TEACHER: config.teachers, STUDENT: config.students}),
         *_pareto_problems(config),
         *_control_problems(config),
         *networks,
-        *_data_problems(config, check_fit=not networks),
+        *data_problems,
+        *(fit_problems(config, data) if data is not None and not networks else []),
         *_pack_problems(config),
         *_precision_problems(config),
         *location_problems(config),
         *machine_problems(config),
     ]
+    return Checked(problems, data)
 
 
 def _pareto_problems(config: SweepConfig) -> Iterable[Problem]:
@@ -94,18 +109,17 @@ def _control_value_problems(key: str, entry: dict[str, tuple[float, ...]]) -> It
         yield from (Problem(f"{key}.{name}", value, "must be >= 0 and < 1") for value in values if not 0 <= value < 1)
 
 
-def _data_problems(config: SweepConfig, *, check_fit: bool) -> Iterable[Problem]:
+def _look_at_data(config: SweepConfig) -> tuple[DatasetInfo | None, list[Problem]]:
     wrong_dataset = list(_dataset_problems(config.dataset))
     if wrong_dataset:
-        return wrong_dataset
+        return None, wrong_dataset
     from kdsearch.data import describe
 
     try:
         data = describe(config.dataset)
     except InputError as error:
-        return error.problems
-    problems = list(_count_problems(config, data.pool_count, data.class_count))
-    return problems + (fit_problems(config, data) if check_fit else [])
+        return None, list(error.problems)
+    return data, list(_count_problems(config, data.pool_count, data.class_count))
 
 
 def _dataset_problems(config: DatasetConfig) -> Iterable[Problem]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from typing import Any
 
 from hydra import compose
@@ -52,6 +53,9 @@ from kdsearch.config.typed import typed
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
 
+if TYPE_CHECKING:
+    from kdsearch.data import DatasetInfo
+
 CONFIG = "config"
 GROUPS = ("dataset", "teacher", "student", SEARCH_SPACE)
 LOCATIONS = ("storage", "ledger", "mlflow.tracking_uri")
@@ -63,6 +67,8 @@ class Composed:
 
     config: SweepConfig
     stored: dict[str, Any]
+    data: DatasetInfo | None = None
+    """What its data are, where the outside world was looked at."""
 
 
 @dataclass(frozen=True)
@@ -269,12 +275,14 @@ def _finish(composed: DictConfig, fallback: DictConfig, problems: list[Problem],
     fill_databases(defaults)
     config, mistyped = typed(plain, defaults)
     problems = [*problems, *unresolved.values(), *without_server, *mistyped]
+    checked = None
     if config is not None and outside_world:
         known = {problem.key for problem in problems}
-        problems += [problem for problem in check(config) if not is_covered(problem.key, known)]
+        checked = check(config)
+        problems += [problem for problem in checked.problems if not is_covered(problem.key, known)]
     if problems or config is None:
         raise InputError(without_repeats({str(problem): problem for problem in problems}.values()))
-    return Composed(config, _storable(composed))
+    return Composed(config, _storable(composed), checked.data if checked is not None else None)
 
 
 def _storable(config: DictConfig) -> dict[str, Any]:

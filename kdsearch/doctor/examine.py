@@ -116,7 +116,7 @@ def _problems(config: SweepConfig) -> dict[str, list[Remark]]:
     told: dict[str, list[Remark]] = {}
     # A user's data loader may print.
     with contextlib.redirect_stdout(sys.stderr):
-        problems = check(config)
+        problems = check(config).problems
     for problem in problems:
         told.setdefault(_owner(problem), []).append(Remark.bad(str(problem)))
     return told

@@ -105,7 +105,7 @@ def run(composed: Composed, *, console: Console, extend: bool = False) -> ExitCo
         sweep = ledger.sweep(config.name)
         assert sweep is not None
         with output_to_log(_local_folder(config, sweep) / "logs" / f"attempt-{lease.number}.log", console):
-            return _Driver(config, composed.stored, ledger, sweep, lease, console).run()
+            return _Driver(composed, ledger, sweep, lease, console).run()
     finally:
         ledger.close()
 
@@ -142,15 +142,16 @@ class _Driver:
 
     def __init__(
         self,
-        config: SweepConfig,
-        stored: dict[str, Any],
+        composed: Composed,
         ledger: Ledger,
         sweep: SweepRecord,
         lease: Lease,
         console: Console,
     ) -> None:
+        config, stored = composed.config, composed.stored
         self._config = config
         self._stored = stored
+        self._data = composed.data
         self._sweep = sweep
         self._ledger = ledger
         self._lease = lease
@@ -378,7 +379,7 @@ class _Driver:
     def _packing(self, slots: int) -> Packing:
         from kdsearch.data import describe
 
-        return Packing.of(self._config, describe(self._config.dataset), slots)
+        return Packing.of(self._config, self._data or describe(self._config.dataset), slots)
 
     @property
     def _fingerprint(self) -> dict[str, str]:
