@@ -26,7 +26,6 @@ from kdsearch.distiller.evaluation import scores_of
 from kdsearch.distiller.feature import FeatureMatch
 from kdsearch.distiller.flat import FlatParameters
 from kdsearch.distiller.loss import StudentLoss
-from kdsearch.distiller.loss import temperature_of
 from kdsearch.distiller.precision import Precision
 from kdsearch.distiller.precision import deterministic_algorithms
 from kdsearch.distiller.schedules import evaluation_steps
@@ -35,13 +34,10 @@ from kdsearch.distiller.sets import EvaluationSet
 from kdsearch.distiller.sets import TrainingSet
 from kdsearch.distiller.tasks import CLASSIFICATION
 from kdsearch.distiller.tasks import Task
+from kdsearch.distiller.teaching import Teaching
 from kdsearch.ledger.records import Point
 from kdsearch.recipe import Recipe
 from kdsearch.seeds import derive_seed
-from kdsearch.teacher.altered import permuted
-from kdsearch.teacher.ensemble import SampleWeights
-from kdsearch.teacher.ensemble import blend
-from kdsearch.teacher.ensemble import member_weights
 from kdsearch.teacher.online import OnlineTeacher
 
 logger = logging.getLogger(__name__)
@@ -109,9 +105,7 @@ class Distiller:
             InputError: unknown objective, hyperparameters that are not allowed, or a layer that is not there.
             ValueError: the recipe needs a teacher (alpha > 0), and there are no signals and no teacher in the loop.
         """
-        self._teacher = teacher if recipe.alpha > 0 or recipe.feature is not None else None
-        if recipe.alpha > 0 and data.signals is None and teacher is None:
-            raise ValueError(f"the objective {recipe.objective} with alpha={recipe.alpha:g} needs a teacher's signals")
+        self._teaching = Teaching(recipe, data, teacher)
         self.training = training.model_copy(update=dict(recipe.training))
         self.model = _on_device(model, device, self.training)
         self.recipe = recipe
@@ -125,11 +119,9 @@ class Distiller:
         """One point per evaluation so far."""
         self.task = task
         self.device = device
-        self._sample_weights = self._unikd_weights(data)
-        self._temperature = temperature_of(recipe)
-        data, weights = self._cached(data)
         self.loss = StudentLoss(recipe, task, label_scale=len(data) / data.labelled_count)
-        self.batches = Batches(data.to(device), weights, self.training.batch_size, seed, device)
+        taught = self._teaching
+        self.batches = Batches(taught.data.to(device), taught.weights, self.training.batch_size, seed, device)
         self._augmentation = _online_augmentation(self.training)
         self._feature = self._feature_match(recipe, layer, data, seed)
         self.parameters = FlatParameters(*self._trained_modules())
@@ -150,7 +142,7 @@ class Distiller:
         """Whether a step is no more than forward pass, loss on labels and cached signals, and optimizer, in fp32."""
         training = self.training
         return (
-            self._teacher is None
+            self._teaching.teacher is None
             and self._feature is None
             and self._augmentation is None
             and self.batches.data.views is None
@@ -246,55 +238,20 @@ class Distiller:
         if self._feature is not None:
             self._feature.close()
 
-    def _cached(self, data: TrainingSet) -> tuple[TrainingSet, Tensor | None]:
-        """The data with one teacher's signals, which an ensemble is blended to; and the weight of each sample."""
-        if self.recipe.alpha == 0 or self._teacher is not None:
-            return dataclasses.replace(data, signals=None), None
-        assert data.signals is not None
-        signals, weights = permuted(data.signals, data.permutations), None
-        if data.has_members:
-            signals, weights = self._blend(signals, data.signal_targets)
-        return dataclasses.replace(data, signals=signals, permutations=None), weights
-
-    def _unikd_weights(self, data: TrainingSet) -> SampleWeights | None:
-        if data.weighting == "equal" or self.recipe.alpha == 0:
-            return None
-        if self._teacher is not None:
-            members = self._teacher.answer_all(data.plain_inputs).logits
-            return SampleWeights(members, data.targets.cpu()) if self._teacher.is_ensemble else None
-        assert data.signals is not None
-        return SampleWeights(data.signals, data.signal_targets) if data.has_members else None
-
     def _feature_match(self, recipe: Recipe, layer: str | None, data: TrainingSet, seed: int) -> FeatureMatch | None:
         if recipe.feature is None:
             return None
         sample = data.plain_inputs[:2].to(self.device)
-        features = data.features if self._teacher is None else self._teacher.answer(sample).features
-        if features is None:
-            raise ValueError(f"the feature objective {recipe.feature.objective} needs a teacher's features")
-        own_axes = 1 if data.views is None or self._teacher is not None else 2
-        return FeatureMatch(recipe.feature, self.model, layer, sample, tuple(features.shape[own_axes:]), seed)
+        return FeatureMatch(recipe.feature, self.model, layer, sample, self._teaching.feature_shape(sample), seed)
 
     def _trained_modules(self) -> list[nn.Module]:
         return [self.model] if self._feature is None else [self.model, self._feature.term]
-
-    def _blend(self, members: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
-        if self._sample_weights is None:
-            return blend(members, None, self._temperature), None
-        signals = blend(members, member_weights(members, targets), self._temperature)
-        return signals, self._sample_weights(members, targets)
 
     def _seen(self, batch: Batch) -> Batch:
         """The batch as the student sees it, with what a teacher in the loop says about just that."""
         if self._augmentation is not None:
             batch = dataclasses.replace(batch, inputs=self._augmentation(batch.inputs))
-        if self._teacher is None:
-            return batch
-        answer = self._teacher.answer(batch.inputs)
-        signals, weights = permuted(answer.logits, batch.permutations), None
-        if signals.ndim > 2:
-            signals, weights = self._blend(signals, batch.targets)
-        return dataclasses.replace(batch, signals=signals, weights=weights, features=answer.features)
+        return self._teaching.answered(batch)
 
     def _train_step(self, batch: Batch) -> Tensor:
         factor = learning_rate_factor(self.training.schedule, self.step, self.total_steps)
