@@ -105,6 +105,7 @@ class Distiller:
             InputError: unknown objective, hyperparameters that are not allowed, or a layer that is not there.
             ValueError: the recipe needs a teacher (alpha > 0), and there are no signals and no teacher in the loop.
         """
+        device = torch.empty(0, device=device).device  # with its index, as tensors there have it
         self._teaching = Teaching(recipe, data, teacher)
         self.training = training.model_copy(update=dict(recipe.training))
         self.model = _on_device(model, device, self.training)
