@@ -54,7 +54,12 @@ CASES = [
     (["training.learning_rate=true"], "training.learning_rate=true: ", "must be a number"),
     (["training.learning_rate='0.1'"], "training.learning_rate=0.1: ", "must be a number"),
     (["training.learning_rate=inf"], "training.learning_rate=inf: ", "must be a finite number"),
-    (["resources.trials_per_worker=4"], "resources.trials_per_worker=4: ", "must be auto or 1"),
+    (["resources.trials_per_worker=0"], "resources.trials_per_worker=0: ", "must be >= 1 or auto"),
+    (
+        ["resources.trials_per_worker=4", "student.dropout=0.1"],
+        "resources.trials_per_worker=4: ",
+        "must be auto or 1 where student.dropout > 0",
+    ),
     (["training.learning_rate=0"], "training.learning_rate=0: ", "must be > 0"),
     (["student.dropout=1"], "student.dropout=1: ", "must be < 1"),
     (["student.hidden=32"], "student.hidden=32: ", "must be a list"),
