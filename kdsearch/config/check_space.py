@@ -112,7 +112,7 @@ def _features(config: SearchSpaceConfig) -> tuple[str, ...]:
 
 def _nothing(key: str) -> str:
     group = key.rpartition(".")[2]
-    return f"there is no {group} to choose; {group}=[NAME,NAME] gives some"
+    return f"there are no {group}s to choose from; {group}=[NAME,NAME] gives them"
 
 
 def _applies(name: str, objectives: tuple[str, ...], features: tuple[str, ...]) -> bool:

@@ -35,8 +35,9 @@ def report_document(sweep: SweepRecord, records: Sequence[TrialRecord]) -> dict[
         "evaluated_on": splits.pop() if len(splits) == 1 else "mixed",
         "search_metric": search_metric(sweep),
         "counts": [_count(summary) for summary in summaries],
-        "teacher": {key: value for key, value in sweep.teacher.items() if key != "data"},
+        "teacher": {key: value for key, value in sweep.teacher.items() if key not in ("data", "packs")},
         "data": dict(data_facts(sweep)),
+        "trials_per_worker": dict(sweep.teacher.get("packs", {})),
         "labels_used": {
             "validation": validation_count(sweep),
             "teacher": teacher_sample_count(sweep),

@@ -379,7 +379,8 @@ class _Driver:
     def _packing(self, slots: int) -> Packing:
         from kdsearch.data import describe
 
-        return Packing.of(self._config, self._data or describe(self._config.dataset), slots)
+        recorded = self._sweep.teacher.get("packs")
+        return Packing.of(self._config, self._data or describe(self._config.dataset), slots, recorded)
 
     @property
     def _fingerprint(self) -> dict[str, str]:
@@ -395,6 +396,7 @@ class _Driver:
                 f"The largest class has {imbalance:.1f} times the samples of the smallest; "
                 "search.metric=val_balanced_accuracy weighs them alike"
             )
+        facts = {**facts, "packs": dict(self._attempt.packing.recorded)}
         self._ledger.update_sweep(self._config.name, teacher=facts)
         self._screen.enter(Phase.SEARCHING)
 

@@ -13,6 +13,9 @@ from kdsearch.data import DatasetInfo
 from kdsearch.ledger import TrialRecord
 from kdsearch.models.pack_size import pack_size
 
+MAIN = "student"
+"""What the sweep's own student is called in the record."""
+
 SEARCH_ROUNDS = 5
 """A study is asked for its trials in at least so many rounds: what was asked for together has not learned from it."""
 
@@ -26,21 +29,27 @@ class Packing:
     slots: int = 1
     """How many packs are trained at a time."""
 
+    recorded: Mapping[str, int] = field(default_factory=dict)
+    """What `auto` means for each student, to be stored with the sweep; its own student is called MAIN."""
+
     @classmethod
-    def of(cls, config: SweepConfig, data: DatasetInfo, slots: int) -> Packing:
-        """What the configuration asks for: a number, or those recorded for its students."""
+    def of(
+        cls, config: SweepConfig, data: DatasetInfo, slots: int, recorded: Mapping[str, int] | None = None
+    ) -> Packing:
+        """What the configuration asks for: a number, or `auto`.
+
+        `recorded` is what an earlier attempt has stored: `auto` stays what it was.
+        """
         students = [(None, config.student), *config.students.items()]
-        wanted = config.resources.trials_per_worker
+        auto = {name or MAIN: pack_size(student, data.input_shape, data.class_count) for name, student in students}
+        auto |= recorded or {}
         if not _is_plain(config.training):
-            return cls(slots=slots)
-        sizes = {
-            name: pack_size(student, data.input_shape, data.class_count) if wanted == "auto" else wanted
-            for name, student in students
-        }
-        if config.resources.max_concurrent != "auto":
-            most = max(1, config.resources.max_concurrent // slots)
-            sizes = {name: min(size, most) for name, size in sizes.items()}
-        return cls(sizes, slots)
+            return cls(slots=slots, recorded=auto)
+        wanted, most = config.resources.trials_per_worker, config.resources.max_concurrent
+        sizes = {name: auto[name or MAIN] if wanted == "auto" else wanted for name, _ in students}
+        if most != "auto":
+            sizes = {name: min(size, max(1, most // slots)) for name, size in sizes.items()}
+        return cls(sizes, slots, auto)
 
     @property
     def is_batched(self) -> bool:

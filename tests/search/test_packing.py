@@ -168,6 +168,15 @@ def test_sizes_are_what_the_configuration_asks_for(changes: dict[str, Any], size
     assert Packing.of(make_config(**changes), DIGITS, slots=2).sizes == sizes
 
 
+def test_what_a_sweep_has_recorded_stays() -> None:
+    config = make_config(students={"big": {"name": "mlp", "hidden": [200, 200]}})
+    recorded = {"student": 3, "big": 2}
+    packing = Packing.of(config, DIGITS, slots=2, recorded=recorded)
+    assert packing.sizes == {None: 3, "big": 2} and packing.recorded == recorded
+    one_at_a_time = make_config(resources={"max_concurrent": 1})
+    assert Packing.of(one_at_a_time, DIGITS, slots=2).recorded == {"student": 16}
+
+
 @pytest.mark.parametrize(
     ("model", "input_shape"),
     [
