@@ -18,7 +18,7 @@ from tests.benchmarks.contenders.ends import Ends
 from tests.benchmarks.contenders.workload import Workload
 
 REPOSITORY = Path(__file__).parents[2]
-TEMPORARY = "kds-"
+TEMPORARY = "kdb-"
 """Short: Ray's sockets lie in it, and their paths may have 107 characters."""
 
 
