@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from kdsearch.report.statistics import estimate
+from tests.benchmarks.contenders.own_training import train_own
 from tests.benchmarks.contenders.training import train
-from tests.benchmarks.contenders.workload import Material
 from tests.benchmarks.contenders.workload import Workload
 from tests.benchmarks.contenders.workload import load_material
 
@@ -28,7 +26,7 @@ def check_agreement(workload: Workload, folder: Path, seeds: int = 4) -> dict[st
     plain, own = [], []
     for n, recipe, seed in itertools.product(workload.sample_counts, RECIPES, range(seeds)):
         plain.append(train(material, n, recipe, seed))
-        own.append(_kdsearch_accuracy(material, n, recipe, seed))
+        own.append(train_own(material, n, recipe, seed))
     difference = estimate([a - b for a, b in zip(plain, own, strict=True)])
     if abs(difference.mean) > MARGIN + (difference.ci95 or 0):
         raise RuntimeError(f"plain torch and kdsearch train differently: val_accuracy {difference.mean:+.4f}")
@@ -38,25 +36,3 @@ def check_agreement(workload: Workload, folder: Path, seeds: int = 4) -> dict[st
         "difference": round(difference.mean, 4),
         "ci95": round(difference.ci95 or 0, 4),
     }
-
-
-def _kdsearch_accuracy(material: Material, sample_count: int, recipe: Mapping[str, Any], seed: int) -> float:
-    import torch
-
-    from kdsearch.config.schema import ModelConfig
-    from kdsearch.config.schema import TrainingConfig
-    from kdsearch.distiller import EvaluationSet
-    from kdsearch.distiller import TrainingSet
-    from kdsearch.distiller import distill
-    from kdsearch.recipe import Recipe
-
-    samples = material.samples[sample_count]
-    result = distill(
-        ModelConfig.model_validate(material.student),
-        Recipe.from_params(recipe),
-        TrainingConfig.model_validate(material.training),
-        TrainingSet(torch.arange(sample_count), samples.inputs, samples.targets, material.class_count, samples.signals),
-        EvaluationSet(material.validation_inputs, material.validation_targets),
-        seed=seed,
-    )
-    return result.metrics["val_accuracy"]

@@ -11,9 +11,11 @@ from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.measurement import Measurement
 
 RATIOS = (
-    *(("kdsearch", other) for other in ("ray", "ray_reused", "optuna_epochs", "optuna_batch", "floor")),
+    *(("kdsearch", other) for other in ("ray", "ray_reused", "optuna_epochs", "optuna_batch", "floor", "floor_own")),
     ("kdsearch_single", "floor"),
+    ("kdsearch_single", "floor_own"),
     ("cnn_kdsearch", "cnn_floor"),
+    ("cnn_kdsearch", "cnn_floor_own"),
 )
 """What is to be known: how many times as many trials a minute the first trains as the second."""
 

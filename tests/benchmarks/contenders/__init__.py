@@ -37,7 +37,10 @@ CONTENDERS = {
     "kdsearch_single": Contender(
         "kdsearch, one trial at a time per worker", DIGITS, partial(kdsearch_sweep.run, is_packed=False)
     ),
-    "floor": Contender("the trainings alone, one at a time per core", DIGITS, floor.run),
+    "floor": Contender("the trainings alone in plain torch, one at a time per core", DIGITS, floor.run),
+    "floor_own": Contender(
+        "the trainings alone in kdsearch's loop, one at a time per core", DIGITS, partial(floor.run, is_own=True)
+    ),
     "optuna_batch": Contender(
         "Optuna, a process per core, one MLflow batch per trial",
         DIGITS,
@@ -64,5 +67,13 @@ CONTENDERS = {
         partial(kdsearch_sweep.run, is_packed=False, is_teacher_given=True),
         share=0.3,
     ),
-    "cnn_floor": Contender("the trainings alone, one at a time per core", CONVOLUTIONAL, floor.run, share=0.3),
+    "cnn_floor": Contender(
+        "the trainings alone in plain torch, one at a time per core", CONVOLUTIONAL, floor.run, share=0.3
+    ),
+    "cnn_floor_own": Contender(
+        "the trainings alone in kdsearch's loop, one at a time per core",
+        CONVOLUTIONAL,
+        partial(floor.run, is_own=True),
+        share=0.3,
+    ),
 }

@@ -5,31 +5,48 @@ from __future__ import annotations
 import multiprocessing
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tests.benchmarks.contenders.ends import Ends
 from tests.benchmarks.contenders.ends import process_count
+from tests.benchmarks.contenders.own_training import train_own
 from tests.benchmarks.contenders.space import draw
+from tests.benchmarks.contenders.training import Recipe
 from tests.benchmarks.contenders.training import train
 from tests.benchmarks.contenders.workload import Material
 from tests.benchmarks.contenders.workload import Workload
 from tests.benchmarks.contenders.workload import load_material
 
+Training = Callable[[Material, int, Recipe, int], float]
+
 _material: Material
 """Of a process of the pool."""
 
 
-def run(workload: Workload, material: Path, folder: Path, trials_per_count: int, overrides: Sequence[str]) -> Ends:
+def run(
+    workload: Workload,
+    material: Path,
+    folder: Path,
+    trials_per_count: int,
+    overrides: Sequence[str],
+    *,
+    is_own: bool = False,
+) -> Ends:
+    """
+    Args:
+        is_own: whether kdsearch's own loop trains, instead of one in plain torch.
+    """
     stream = random.Random(0)
     counts = list(workload.sample_counts) * trials_per_count
     recipes = [draw(stream) for _ in counts]
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(process_count(), spawn, _load, (material,)) as pool:
-        ends = list(pool.map(_train, counts, recipes, range(len(counts))))
+        work = partial(_train, train_own if is_own else train)
+        ends = list(pool.map(work, counts, recipes, range(len(counts))))
     return Ends([ends], time.time())
 
 
@@ -38,6 +55,6 @@ def _load(folder: Path) -> None:
     _material = load_material(folder)
 
 
-def _train(sample_count: int, recipe: Mapping[str, Any], seed: int) -> float:
-    train(_material, sample_count, recipe, seed)
+def _train(training: Training, sample_count: int, recipe: Recipe, seed: int) -> float:
+    training(_material, sample_count, recipe, seed)
     return time.time()
