@@ -5,8 +5,8 @@
 
 The same sweep over objective, temperature and alpha goes through every contender, one process or Ray worker per core,
 in turns: each round runs all of them, every second one in reverse. TRIALS is what kdsearch searches in a round; slow
-stacks train fewer, the floors more. Rates are of the steady state; start-up and end are given on their own. kdsearch's own start-up holds
-its teacher's training on digits; the others are given the teacher, and all of kdsearch's cached signals.
+stacks train fewer, the floors more. Rates are of the steady state; start-up and end are given on their own. kdsearch's
+start-up on digits includes training the teacher; the others are given its cached signals.
 
 Prints one JSON line per measurement and one with medians and ratios at the end; `--table` makes the README's table of
 such lines. Everything is written into temporary folders that are removed. OVERRIDEs are those of kdsearch's sweeps.
