@@ -4,9 +4,9 @@
     python -m tests.benchmarks.head_to_head --table FILE
 
 The same sweep over objective, temperature and alpha goes through every contender, one process or Ray worker per core,
-in turns: each round runs all of them, every second one in reverse. TRIALS is what the fast ones train in a round; slow
-ones train fewer. Rates are of the steady state; start-up and end are given on their own. kdsearch's own start-up holds
-its teacher's training on digits; the others are given the teacher, and all of kdsearch's cached signals.
+in turns: each round runs all of them, every second one in reverse. TRIALS is what kdsearch searches in a round; slow
+stacks train fewer, the floors more. Rates are of the steady state; start-up and end are given on their own. kdsearch's
+start-up on digits includes training the teacher; the others are given its cached signals.
 
 Prints one JSON line per measurement and one with medians and ratios at the end; `--table` makes the README's table of
 such lines. Everything is written into temporary folders that are removed. OVERRIDEs are those of kdsearch's sweeps.
@@ -84,7 +84,7 @@ def _print(line: object) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--trials", type=int, default=300, help="of the fast contenders in a round")
+    parser.add_argument("--trials", type=int, default=300, help="that kdsearch searches in a round")
     parser.add_argument("--only", action="append", choices=CONTENDERS, help="run this contender; may be repeated")
     parser.add_argument("--table", type=Path, help="print the README's table of the lines in this file")
     parser.add_argument("overrides", nargs="*", help="of kdsearch's sweeps")

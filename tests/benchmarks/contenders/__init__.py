@@ -26,7 +26,7 @@ class Contender:
     workload: Workload
     run: Callable[..., Ends]
     share: float = 1.0
-    """Of the trials that the fastest get: slow contenders take as long with fewer."""
+    """Of the trials that kdsearch gets: slow contenders take as long with fewer, and a floor needs more to last."""
 
     def trials_per_count(self, trials: int) -> int:
         return max(3, round(self.share * trials / len(self.workload.sample_counts)))
@@ -37,9 +37,12 @@ CONTENDERS = {
     "kdsearch_single": Contender(
         "kdsearch, one trial at a time per worker", DIGITS, partial(kdsearch_sweep.run, is_packed=False)
     ),
-    "floor": Contender("the trainings alone in plain torch, one at a time per core", DIGITS, floor.run),
+    "floor": Contender("the trainings alone in plain torch, one at a time per core", DIGITS, floor.run, share=4),
     "floor_own": Contender(
-        "the trainings alone in kdsearch's loop, one at a time per core", DIGITS, partial(floor.run, is_own=True)
+        "the trainings alone in kdsearch's loop, one at a time per core",
+        DIGITS,
+        partial(floor.run, is_own=True),
+        share=4,
     ),
     "optuna_batch": Contender(
         "Optuna, a process per core, one MLflow batch per trial",
@@ -68,12 +71,12 @@ CONTENDERS = {
         share=0.3,
     ),
     "cnn_floor": Contender(
-        "the trainings alone in plain torch, one at a time per core", CONVOLUTIONAL, floor.run, share=0.3
+        "the trainings alone in plain torch, one at a time per core", CONVOLUTIONAL, floor.run, share=0.6
     ),
     "cnn_floor_own": Contender(
         "the trainings alone in kdsearch's loop, one at a time per core",
         CONVOLUTIONAL,
         partial(floor.run, is_own=True),
-        share=0.3,
+        share=0.6,
     ),
 }
