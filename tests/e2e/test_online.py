@@ -64,6 +64,7 @@ def test_cached_and_online_sweeps_agree(tmp_path: Path, ray_address: str, teache
     assert len(values) == len(cached)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_file_holds_the_student_alone(workplace: Workplace) -> None:
     """One that an interrupted sweep wrote, by an online teacher with twice the student's width."""
     quick = ("sample_counts=[50]", "trials_per_count=1", "controls=[]", "confirm.top_k=0", "pruner=median")
