@@ -46,7 +46,7 @@ def _draw_accuracies(axes: Axes, summaries: Sequence[CountSummary], teacher_accu
     if teacher_accuracy is not None:
         axes.axhline(100 * teacher_accuracy, color=TEACHER, linestyle=(0, (4, 3)), linewidth=1, label="teacher")
     axes.set_ylabel("accuracy, %")
-    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    axes.legend(frameon=False, fontsize=9, loc="best")
 
 
 def _draw_curve(axes: Axes, curve: Mapping[int, Estimate], name: str, color: str, is_main: bool = True) -> None:
