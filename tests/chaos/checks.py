@@ -101,7 +101,8 @@ def _mlflow_problems(stack: Stack, sweep: Sweep, series: dict[str, list[Point]])
 
 
 def _history_problems(client: Any, run: Any, key: str, points: list[Point]) -> Iterator[str]:
-    for metric in sorted({f"epoch/{name}" for point in points for name in point.metrics}):
+    # Curves are of what the first evaluation measured too; what is computed once, at the end, has none.
+    for metric in sorted(f"epoch/{name}" for name in (points[0].metrics if points else ())):
         history = client.get_metric_history(run.info.run_id, metric)
         written = sorted((m.step, m.timestamp, m.value) for m in history)
         name = metric.removeprefix("epoch/")
