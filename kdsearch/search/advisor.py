@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
+NEWEST = {"tpe": 250, "gp": 100}
+"""How many trials besides the best a sampler looks at: one whose own cost grows with them."""
+
+
 class Advisor:
     def __init__(
         self,
@@ -51,6 +55,8 @@ class Advisor:
         import optuna
         from optuna.study import StudyDirection
 
+        from kdsearch.search.window import Window
+
         own = StudyDirection.MAXIMIZE if maximize else StudyDirection.MINIMIZE
         self._name = study
         self._space = space
@@ -64,15 +70,17 @@ class Advisor:
             directions=[own, StudyDirection.MINIMIZE] if cost else [own],
             pruner=make_pruner(pruner),
         )
+        newest = NEWEST.get(sampler)
+        self._window = None if newest is None else Window(study, self._storage, newest)
         for key, value in (system_attrs or {}).items():
             self._storage.set_study_system_attr(self._study._study_id, key, value)
         self._first = len(seeds)
         """The mirror's number of the study's trial 0."""
         for trial in seeds:
-            self._study.add_trial(self._mirrored(trial, decisions_of(trial)))
+            self._add(trial, decisions_of(trial))
         self._decisions = {trial.number: decisions_of(trial) for trial in history}
         for trial in history:
-            self._study.add_trial(self._mirrored(trial, self._decisions[trial.number]))
+            self._add(trial, self._decisions[trial.number])
 
     @property
     def system_attrs(self) -> dict[str, Any]:
@@ -87,8 +95,9 @@ class Advisor:
         seed = derive_seed(self._seed, self._name, number, "ask")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._study.sampler = make_sampler(self._sampler, seed, derive_seed(self._seed, self._name))
-            trial = self._study.ask()
+            study = self._window or self._study
+            study.sampler = make_sampler(self._sampler, seed, derive_seed(self._seed, self._name))
+            trial = study.ask()
             recipe = self._space.suggest(trial)
         frozen = self._storage.get_trial(trial._trial_id)
         row = optuna.trial.create_trial(
@@ -125,7 +134,17 @@ class Advisor:
         values = None
         if state is optuna.trial.TrialState.COMPLETE and result.value is not None:
             values = self._values(result.value, result.metrics)
-        self._study.tell(self._first + number, values, state=state, skip_if_finished=True)
+        self._show(self._study.tell(self._first + number, values, state=state, skip_if_finished=True))
+
+    def _add(self, trial: FrozenTrial, decisions: Sequence[Decision]) -> None:
+        trial_id = self._storage.create_new_trial(self._study._study_id, self._mirrored(trial, decisions))
+        self._show(self._storage.get_trial(trial_id))
+
+    def _show(self, trial: FrozenTrial) -> None:
+        from optuna.trial import TrialState
+
+        if self._window is not None and trial.state is TrialState.COMPLETE:
+            self._window.take(trial)
 
     def _values(self, value: float, metrics: Mapping[str, float] | None) -> list[float]:
         return [value] if self._cost is None else [value, (metrics or {})[self._cost]]
