@@ -5,8 +5,8 @@
 Virtual workers (`tests.simulation`) train the default digits sweep over three sample counts: attempt, samplers,
 pruners, ledger, progress view and, with `--tracking`, the tracker are the real ones. Prints one JSON line per
 measurement: driver ms per trial in windows along the sweep, the ledger's bytes, memory, and the seconds of `status`,
-`report` and the next attempt's start, each in a process of its own. `--resume` has the real `kdsearch resume` go on, with Ray and
-students, to its first new trial. Times are wall and processor; on a busy machine compare the processor's.
+`report` and the next attempt's start, each in a process of its own. `--resume` has the real `kdsearch resume` go on,
+with Ray and students, to its first new trial. Times are wall and processor; on a busy machine compare the processor's.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--tracking", action="store_true", help="write MLflow, and count its requests")
     parser.add_argument("--resume", action="store_true", help="go on with Ray to the first new trial")
     parser.add_argument("--storage", type=Path, help="a folder to keep; else a temporary one")
-    parser.add_argument("--reopen", action="store_true", help="only the next attempt's start, without Ray; needs --storage")
+    parser.add_argument(
+        "--reopen", action="store_true", help="only the next attempt's start, without Ray; needs --storage"
+    )
     options, overrides = parser.parse_known_args(arguments)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if options.reopen:
@@ -112,7 +114,13 @@ def _compose(folder: Path, trials: int, overrides: Sequence[str]) -> Composed:
     counts = ",".join(map(str, SAMPLE_COUNTS))
     return compose_sweep(
         [
-            *(f"name={NAME}", f"storage={folder}", f"sample_counts=[{counts}]", "confirm.top_k=0", "training.epochs=20"),
+            *(
+                f"name={NAME}",
+                f"storage={folder}",
+                f"sample_counts=[{counts}]",
+                "confirm.top_k=0",
+                "training.epochs=20",
+            ),
             *(f"trials_per_count={-(-trials // len(SAMPLE_COUNTS))}", "student.hidden=[32,32]", *overrides),
         ]
     )
@@ -150,7 +158,12 @@ def _simulate(composed: Composed, workers: int, *, tracking: bool) -> None:
         began = time.perf_counter()
         delivered = tracker.finish(SweepState.COMPLETE, "simulated", None, TRACKER_SECONDS)
         lag = time.perf_counter() - began
-        _print("mlflow", delivered=delivered, requests_per_trial=round(len(requests) / cluster.ended, 3), lag_s=round(lag, 1))
+        _print(
+            "mlflow",
+            delivered=delivered,
+            requests_per_trial=round(len(requests) / cluster.ended, 3),
+            lag_s=round(lag, 1),
+        )
         tracker.close()
     ledger.update_sweep(config.name, target=attempt.target, state=SweepState.COMPLETE)
     _print("driver_rss_mb", value=_rss())

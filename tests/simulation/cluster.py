@@ -27,7 +27,6 @@ from tests.simulation.curves import Curve
 from tests.simulation.curves import curve
 from tests.simulation.curves import scored_on_test
 
-
 T = TypeVar("T")
 
 
