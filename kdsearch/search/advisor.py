@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-NEWEST = {"tpe": 250, "gp": 100}
+NEWEST = {"tpe": 225, "gp": 100}
 """How many trials besides the best a sampler looks at: one whose own cost grows with them."""
 
 
@@ -141,9 +141,7 @@ class Advisor:
         self._show(self._storage.get_trial(trial_id))
 
     def _show(self, trial: FrozenTrial) -> None:
-        from optuna.trial import TrialState
-
-        if self._window is not None and trial.state is TrialState.COMPLETE:
+        if self._window is not None:
             self._window.take(trial)
 
     def _values(self, value: float, metrics: Mapping[str, float] | None) -> list[float]:

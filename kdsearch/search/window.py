@@ -7,6 +7,7 @@ and on nothing else, so a resumed sweep looks at what an uninterrupted one would
 
 from __future__ import annotations
 
+import bisect
 import copy
 import itertools
 from collections.abc import Container
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 BEST = 25
 """TPE's own limit to what it takes for good (`optuna.samplers._tpe.sampler.default_gamma`)."""
-
-_OBSERVED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 _Rank = tuple[tuple[float, ...], int]
 """A trial's values, smaller is better, and its number: of equals the older one comes first."""
@@ -66,8 +65,8 @@ def _is_better(one: _Rank, other: _Rank) -> bool:
 class Window(Study):
     """A study as its sampler sees it: the best finished trials, the newest `newest` others, and the running ones.
 
-    It shares the study's storage, so what is asked here is a trial of the study. Every trial that is COMPLETE has to
-    be shown to it (`take`), in any order.
+    It shares the study's storage, so what is asked here is a trial of the study. What is added or ends otherwise has
+    to be shown to it (`take`).
     """
 
     def __init__(self, study_name: str, storage: BaseStorage, newest: int) -> None:
@@ -75,34 +74,41 @@ class Window(Study):
         super().__init__(study_name, storage, pruner=NopPruner())
         self._newest = newest
         self._best = Best(self.directions)
+        self._finished: list[int] = []
+        """Numbers of the COMPLETE and PRUNED trials, in order."""
+        self._running: set[int] = set()
         self._numbers: Sequence[int] = ()
-        self._asked = 0
-        """The number of the trial that is being asked for; it is seen too."""
+        """What to look at for the trial that is being asked for."""
 
     def take(self, trial: FrozenTrial) -> None:
-        """A trial is COMPLETE."""
-        self._best.add(trial)
+        """A trial is there as it is, or has ended."""
+        if trial.state is TrialState.RUNNING:
+            self._running.add(trial.number)
+            return
+        self._running.discard(trial.number)
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+            bisect.insort(self._finished, trial.number)
+        if trial.state is TrialState.COMPLETE:
+            self._best.add(trial)
 
     def ask(self, *args: Any, **kwargs: Any) -> Trial:
-        self._numbers = self._look()
-        return super().ask(*args, **kwargs)
+        asked = self._storage.get_n_trials(self._study_id)
+        self._running.add(asked)
+        self._numbers = self._look() if len(self._finished) > self._newest + BEST else range(asked + 1)
+        trial = super().ask(*args, **kwargs)
+        assert trial.number == asked, "nobody else asks, and no trial waits"
+        return trial
 
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
         # What every sampler reads the history with, several times for one trial.
         trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
-        seen = [*map(trials.__getitem__, self._numbers), *trials[self._asked :]]
+        seen = [trials[number] for number in self._numbers]
         found = seen if states is None else [trial for trial in seen if trial.state in states]
         return copy.deepcopy(found) if deepcopy else found
 
     def _look(self) -> Sequence[int]:
         """The numbers of the trials to look at, in order."""
-        trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
-        self._asked = len(trials)
-        finished = [trial.number for trial in trials if trial.state in _OBSERVED]
-        if len(finished) <= self._newest + BEST:
-            return range(len(trials))
-        numbers = self._best.numbers | {trial.number for trial in trials if trial.state is TrialState.RUNNING}
-        others = (number for number in reversed(finished) if number not in self._best.numbers)
-        return sorted(numbers.union(itertools.islice(others, self._newest)))
+        others = (number for number in reversed(self._finished) if number not in self._best.numbers)
+        return sorted(self._running.union(self._best.numbers, itertools.islice(others, self._newest)))
