@@ -1,8 +1,10 @@
-"""What a sampler looks at of a long history, so that asking costs as much after ten thousand trials as after hundreds.
+"""What samplers and pruners look at of a long history, so that asking costs as much after ten thousand trials as after
+hundreds.
 
-TPE models the best tenth of the trials, never more than 25, against all others, of which older ones weigh ever less. A
-window holds the same best ones, the newest of the others, and what is running. It depends on which trials there are
-and on nothing else, so a resumed sweep looks at what an uninterrupted one would have looked at.
+TPE models the best tenth of the trials, never more than 25, against all others, of which older ones weigh ever less. It
+is shown the same best ones, the newest of the others, and what is running. A pruner is shown the newest peers. Both
+depend on which trials there are and on nothing else, so a resumed sweep looks at what an uninterrupted one would have
+looked at. A short history is shown whole.
 """
 
 from __future__ import annotations
@@ -11,19 +13,14 @@ import bisect
 import copy
 import itertools
 from collections.abc import Container
+from collections.abc import Iterator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-from typing import Any
+from contextlib import contextmanager
 
-from optuna.pruners import NopPruner
-from optuna.study import Study
+from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
-
-if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
-    from optuna.trial import Trial
 
 BEST = 25
 """TPE's own limit to what it takes for good (`optuna.samplers._tpe.sampler.default_gamma`)."""
@@ -62,53 +59,68 @@ def _is_better(one: _Rank, other: _Rank) -> bool:
     return all(a <= b for a, b in zip(one[0], other[0], strict=True)) and one < other
 
 
-class Window(Study):
-    """A study as its sampler sees it: the best finished trials, the newest `newest` others, and the running ones.
+class Mirror(InMemoryStorage):
+    """A study's trials in memory, of which those who ask for all may be given some."""
 
-    It shares the study's storage, so what is asked here is a trial of the study. What is added or ends otherwise has
-    to be shown to it (`take`).
-    """
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: Sequence[int] | None = None
 
-    def __init__(self, study_name: str, storage: BaseStorage, newest: int) -> None:
-        # With the study's own pruner a sampler would be given a bracket of the whole study instead of this one.
-        super().__init__(study_name, storage, pruner=NopPruner())
-        self._newest = newest
-        self._best = Best(self.directions)
+    @contextmanager
+    def showing(self, numbers: Sequence[int] | None) -> Iterator[None]:
+        """Meanwhile these are all trials there are, one of them perhaps about to be made; None for all."""
+        self._shown = numbers
+        try:
+            yield
+        finally:
+            self._shown = None
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        if self._shown is None:
+            return super().get_all_trials(study_id, deepcopy, states)
+        trials = super().get_all_trials(study_id, deepcopy=False)
+        shown = [trials[number] for number in self._shown if number < len(trials)]
+        found = shown if states is None else [trial for trial in shown if trial.state in states]
+        return copy.deepcopy(found) if deepcopy else found
+
+
+class Window:
+    """Keeps account of a study's trials, and says which of them are worth a look, by number and in order."""
+
+    def __init__(self, directions: Sequence[StudyDirection]) -> None:
+        self._best = Best(directions)
         self._finished: list[int] = []
         """Numbers of the COMPLETE and PRUNED trials, in order."""
         self._running: set[int] = set()
-        self._numbers: Sequence[int] = ()
-        """What to look at for the trial that is being asked for."""
 
     def take(self, trial: FrozenTrial) -> None:
-        """A trial is there as it is, or has ended."""
+        """A trial is there as it is, or has ended; it may be taken again."""
         if trial.state is TrialState.RUNNING:
             self._running.add(trial.number)
             return
         self._running.discard(trial.number)
+        place = bisect.bisect_left(self._finished, trial.number)
+        if self._finished[place : place + 1] == [trial.number]:
+            return
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
-            bisect.insort(self._finished, trial.number)
+            self._finished.insert(place, trial.number)
         if trial.state is TrialState.COMPLETE:
             self._best.add(trial)
 
-    def ask(self, *args: Any, **kwargs: Any) -> Trial:
-        asked = self._storage.get_n_trials(self._study_id)
-        self._running.add(asked)
-        self._numbers = self._look() if len(self._finished) > self._newest + BEST else range(asked + 1)
-        trial = super().ask(*args, **kwargs)
-        assert trial.number == asked, "nobody else asks, and no trial waits"
-        return trial
+    def for_sampler(self, asked: int, newest: int | None) -> Sequence[int] | None:
+        """What to show for the trial that is to be number `asked`: the best, the `newest` others, and what is running.
 
-    def _get_trials(
-        self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
-    ) -> list[FrozenTrial]:
-        # What every sampler reads the history with, several times for one trial.
-        trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
-        seen = [trials[number] for number in self._numbers]
-        found = seen if states is None else [trial for trial in seen if trial.state in states]
-        return copy.deepcopy(found) if deepcopy else found
-
-    def _look(self) -> Sequence[int]:
-        """The numbers of the trials to look at, in order."""
+        None for everything, as long as that is little, and always where `newest` is None.
+        """
+        if newest is None or len(self._finished) <= newest + BEST:
+            return None
         others = (number for number in reversed(self._finished) if number not in self._best.numbers)
-        return sorted(self._running.union(self._best.numbers, itertools.islice(others, self._newest)))
+        return sorted(self._running.union(self._best.numbers, itertools.islice(others, newest), [asked]))
+
+    def for_pruner(self, newest: int) -> Sequence[int] | None:
+        """What to compare a running trial with: the `newest` finished ones, and the others that are running."""
+        if len(self._finished) <= newest:
+            return None
+        return sorted(self._running.union(self._finished[-newest:]))

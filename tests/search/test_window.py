@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from collections.abc import Sequence
 
 import optuna
 import pytest
 from optuna.distributions import BaseDistribution
 from optuna.distributions import FloatDistribution
-from optuna.samplers import TPESampler
 from optuna.samplers._tpe.sampler import _split_trials
 from optuna.study import Study
 from optuna.study import StudyDirection
@@ -16,10 +16,12 @@ from optuna.trial import TrialState
 
 from kdsearch.search.window import BEST
 from kdsearch.search.window import Best
+from kdsearch.search.window import Mirror
 from kdsearch.search.window import Window
 
 ONE = [StudyDirection.MAXIMIZE]
 TWO = [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
+OBSERVED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def trial(values: Sequence[float] | None, state: TrialState = TrialState.COMPLETE) -> FrozenTrial:
@@ -30,7 +32,7 @@ def trial(values: Sequence[float] | None, state: TrialState = TrialState.COMPLET
 def make_study(directions: Sequence[StudyDirection], count: int, seed: int = 0) -> Study:
     """Coarse values, so that many are equal; some trials pruned, failed or running."""
     chance = random.Random(seed)
-    study = optuna.create_study(directions=directions, storage=optuna.storages.InMemoryStorage())
+    study = optuna.create_study(directions=directions, storage=Mirror())
     for _ in range(count):
         state = chance.choices(list(TrialState), weights=[1, 20, 3, 2, 0])[0]
         values = [round(chance.gauss(0, 1), 1) for _ in directions] if state is TrialState.COMPLETE else None
@@ -38,22 +40,30 @@ def make_study(directions: Sequence[StudyDirection], count: int, seed: int = 0) 
     return study
 
 
-def window_of(study: Study, newest: int, seed: int = 0) -> Window:
-    """The trials are shown in random order."""
-    window = Window(study.study_name, study._storage, newest)
-    for shown in random.Random(seed).sample(study.trials, len(study.trials)):
-        window.take(shown)
+def window_of(study: Study, seed: int = 0) -> Window:
+    """The trials are taken in random order."""
+    window = Window(study.directions)
+    for taken in random.Random(seed).sample(study.trials, len(study.trials)):
+        window.take(taken)
     return window
+
+
+def shown(study: Study, numbers: Sequence[int] | None) -> list[FrozenTrial]:
+    storage = study._storage
+    assert isinstance(storage, Mirror)
+    with storage.showing(numbers):
+        return study.get_trials(deepcopy=False)
+
+
+def numbers_of(trials: Iterable[FrozenTrial], *states: TrialState) -> list[int]:
+    return [t.number for t in trials if t.state in states]
 
 
 @pytest.mark.parametrize("directions", [ONE, TWO])
 def test_the_good_trials_are_the_ones_that_tpe_takes_of_the_whole_history(directions: Sequence[StudyDirection]) -> None:
     study = make_study(directions, 600)
-    window = window_of(study, newest=100)
-    window.ask()
-    observed = (TrialState.COMPLETE, TrialState.PRUNED)
-    whole = study.get_trials(deepcopy=False, states=observed)
-    seen = window._get_trials(deepcopy=False, states=observed)
+    whole = [t for t in study.get_trials(deepcopy=False) if t.state in OBSERVED]
+    seen = [t for t in shown(study, window_of(study).for_sampler(600, newest=100)) if t.state in OBSERVED]
     assert len(seen) < len(whole) / 2
     below = [_split_trials(study, list(trials), BEST)[0] for trials in (whole, seen)]
     assert len(below[0]) == BEST
@@ -62,36 +72,38 @@ def test_the_good_trials_are_the_ones_that_tpe_takes_of_the_whole_history(direct
 
 def test_of_the_others_the_newest_are_seen_and_all_that_run() -> None:
     study = make_study(ONE, 400)
-    window = window_of(study, newest=100)
-    asked = window.ask()
-    seen = window._get_trials(deepcopy=False)
-    numbers = [t.number for t in seen]
-    assert numbers == sorted(numbers) and numbers[-1] == asked.number
-    running = {t.number for t in study.trials if t.state is TrialState.RUNNING}
-    assert running <= set(numbers)
+    window = window_of(study)
     best = window._best.numbers
-    others = [
-        t.number for t in study.trials if t.number not in best and t.state in (TrialState.COMPLETE, TrialState.PRUNED)
-    ]
-    assert set(others[-100:]) == set(numbers) - running - best
+    finished = numbers_of(study.trials, *OBSERVED)
+    running = numbers_of(study.trials, TrialState.RUNNING)
+    others = [number for number in finished if number not in best]
+    assert window.for_sampler(400, newest=100) == sorted({*best, *others[-100:], *running, 400})
+    assert window.for_pruner(newest=100) == sorted({*finished[-100:], *running})
 
 
 @pytest.mark.parametrize("directions", [ONE, TWO])
 def test_what_is_seen_depends_on_which_trials_there_are_alone(directions: Sequence[StudyDirection]) -> None:
-    seen = []
-    for order in range(4):
-        study = make_study(directions, 400)
-        window = window_of(study, newest=50, seed=order)
-        window.ask()
-        seen.append([t.number for t in window._get_trials()])
-    assert all(numbers == seen[0] for numbers in seen)
+    windows = [window_of(make_study(directions, 400), seed) for seed in range(4)]
+    assert all(window.for_sampler(400, 50) == windows[0].for_sampler(400, 50) for window in windows)
+    assert all(window.for_pruner(50) == windows[0].for_pruner(50) for window in windows)
 
 
 def test_a_short_history_is_seen_whole() -> None:
     study = make_study(TWO, 100)
-    window = window_of(study, newest=100)
-    window.ask()
-    assert window._get_trials(deepcopy=False) == study.get_trials(deepcopy=False)
+    window = window_of(study)
+    assert window.for_sampler(100, newest=100) is None and window.for_pruner(newest=100) is None
+    assert window_of(make_study(ONE, 400)).for_sampler(400, newest=None) is None
+    assert shown(study, None) == study.get_trials(deepcopy=False)
+
+
+def test_a_trial_that_is_asked_for_meanwhile_is_seen_too() -> None:
+    study = make_study(ONE, 400)
+    numbers = window_of(study).for_sampler(400, newest=50)
+    assert isinstance(study._storage, Mirror)
+    with study._storage.showing(numbers):
+        assert study.ask().number == 400
+        assert study.get_trials(deepcopy=False)[-1].number == 400
+    assert len(study.trials) == 401
 
 
 def test_the_best_are_those_that_few_others_are_better_than() -> None:
@@ -111,18 +123,3 @@ def test_the_best_are_those_that_few_others_are_better_than() -> None:
         if better < BEST:
             expected.add(one.number)
     assert best.numbers == expected
-
-
-def test_tpe_asks_of_a_window_what_it_would_ask_of_the_whole_while_that_is_short() -> None:
-    answers = []
-    for newest in (1000, 40):
-        study = optuna.create_study(directions=ONE, storage=optuna.storages.InMemoryStorage())
-        window = Window(study.study_name, study._storage, newest)
-        values = []
-        for number in range(65):
-            window.sampler = TPESampler(seed=number, multivariate=True, group=True)
-            asked = window.ask()
-            values.append(asked.suggest_float("x", 0, 1))
-            window.take(study.tell(asked.number, -abs(values[-1] - 0.3)))
-        answers.append(values)
-    assert answers[0] == answers[1]

@@ -76,6 +76,7 @@ def test_one_worker_and_interruptions_give_the_same_sweep(
 ) -> None:
     # Small windows, so that the history outgrows them.
     monkeypatch.setattr("kdsearch.search.advisor.NEWEST", {"tpe": 15, "gp": 5})
+    monkeypatch.setattr("kdsearch.search.advisor.PEERS", 10)
     monkeypatch.setattr("kdsearch.search.window.BEST", 5)
     config = make_config(**{"trials_per_count": 60, "sample_counts": [50], **changes})
     outlines = []
