@@ -53,7 +53,6 @@ def select_trial(connection: Connection, trial_id: int) -> FrozenTrial:
 
 def insert_trial(engine: Engine, study: int, trial: FrozenTrial) -> tuple[int, int]:
     """Write a trial that has just begun, in one commit; its id and its number, the study's next."""
-    from sqlalchemy import func
     from sqlalchemy import insert
     from sqlalchemy import select
     from sqlalchemy import update
@@ -63,8 +62,9 @@ def insert_trial(engine: Engine, study: int, trial: FrozenTrial) -> tuple[int, i
     with engine.begin() as connection:
         row = {"study_id": study, "state": trial.state, "datetime_start": _utc(trial.datetime_start)}
         trial_id = connection.execute(insert(trials).values(row)).inserted_primary_key[0]  # type: ignore[index]
-        past = select(func.count()).where(trials.c.study_id == study, trials.c.trial_id < trial_id)
-        number = connection.execute(past).scalar_one()
+        earlier = select(trials.c.number).where(trials.c.study_id == study, trials.c.trial_id < trial_id)
+        last = connection.execute(earlier.order_by(trials.c.trial_id.desc()).limit(1)).scalar()
+        number = 0 if last is None else last + 1
         connection.execute(update(trials).where(trials.c.trial_id == trial_id).values(number=number))
         _insert_all(connection, tables["trial_params"], _param_rows(trial_id, trial))
         for name, attributes in (

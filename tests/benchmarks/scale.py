@@ -238,7 +238,9 @@ def _since(began: tuple[float, float]) -> dict[str, float]:
 
 def _rss() -> int:
     """The most memory that this process had, in MiB."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    # Linux's `ru_maxrss` of a new process begins with its parent's.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def _timed(command: Sequence[str]) -> dict[str, float]:
