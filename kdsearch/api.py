@@ -43,17 +43,20 @@ def load_dataset(
     validation_count: int | None = None,
     subset: Subset = "stratified",
     seed: int = 0,
+    **arguments: Any,
 ) -> Splits:
     """A built-in data set by name, or your own arrays, split into train pool, validation and test.
 
+    `arguments` are the data set's own, as under `dataset.arguments`: `train`, `target`, … of a table.
+
     Raises:
-        InputError: unknown name, missing files, or too large a validation split.
+        InputError: unknown name or argument, missing files, or too large a validation split.
     """
     if isinstance(data, Arrays):
         count = len(data.train_targets) // 5 if validation_count is None else validation_count
         return split(data, count, seed, subset)
     config = _defaults(data).dataset if data in DATASETS else _defaults().dataset.model_copy(update={"name": data})
-    changes: dict[str, Any] = {"root": root, "subset": subset}
+    changes: dict[str, Any] = {"root": root, "subset": subset, "arguments": {**config.arguments, **arguments}}
     if validation_count is not None:
         changes["validation_count"] = validation_count
     return load_splits(config.model_copy(update=changes), seed)
