@@ -37,19 +37,19 @@ def _with_members(key: str, teacher: TeacherConfig) -> Iterator[tuple[str, Teach
         yield from _with_members(f"{key}.members.{name}", member)
 
 
-def _all_students(config: SweepConfig) -> Iterator[tuple[str, ModelConfig]]:
+def all_students(config: SweepConfig) -> Iterator[tuple[str, ModelConfig]]:
     yield "student", config.student
     yield from ((f"students.{name}", student) for name, student in config.students.items())
 
 
 def all_models(config: SweepConfig) -> Iterator[tuple[str, ModelConfig]]:
-    yield from _all_students(config)
+    yield from all_students(config)
     yield from ((f"{key}.model", teacher.model) for key, teacher in all_teachers(config))
 
 
 def model_problems(config: SweepConfig) -> list[Problem]:
     """What is wrong with each network by itself."""
-    return [problem for key, model in all_models(config) for problem in _name_problems(key, model)]
+    return [problem for key, model in all_models(config) for problem in network_problems(key, model)]
 
 
 def fit_problems(config: SweepConfig, data: DatasetInfo) -> list[Problem]:
@@ -63,7 +63,8 @@ def fit_problems(config: SweepConfig, data: DatasetInfo) -> list[Problem]:
     return problems or list(_feature_problems(config, data))
 
 
-def _name_problems(key: str, config: ModelConfig) -> Iterable[Problem]:
+def network_problems(key: str, config: ModelConfig) -> Iterable[Problem]:
+    """What is wrong with the name or the import path of a network."""
     from kdsearch.models.names import name_problem
     from kdsearch.models.names import pretrained_problem
 
@@ -166,6 +167,6 @@ def _feature_problems(config: SweepConfig, data: DatasetInfo) -> Iterable[Proble
     for key, teacher in teachers.items():
         if teacher.is_ensemble and names:
             yield Problem(key, teacher.name, "feature objectives need a teacher of one network; this one has several")
-    pairs = itertools.product((student for _, student in _all_students(config)), teachers.values())
+    pairs = itertools.product((student for _, student in all_students(config)), teachers.values())
     found = [p for student, t in pairs for p in feature_fit_problems(names, student, t, config.features, data)]
     yield from {str(problem): problem for problem in found}.values()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kdsearch.config.check_locations import location_problems
 from kdsearch.config.check_machine import machine_problems
+from kdsearch.config.check_models import all_students
 from kdsearch.config.check_models import all_teachers
 from kdsearch.config.check_models import fit_problems
 from kdsearch.config.check_models import model_problems
@@ -65,8 +66,11 @@ def _pareto_problems(config: SweepConfig) -> Iterable[Problem]:
 
 def _pack_problems(config: SweepConfig) -> Iterable[Problem]:
     size = config.resources.trials_per_worker
-    if size != "auto" and size > 1 and config.student.dropout > 0:
-        yield Problem("resources.trials_per_worker", size, "must be auto or 1 where student.dropout > 0")
+    if size == "auto" or size == 1:
+        return
+    for key, student in all_students(config):
+        if student.dropout > 0:
+            yield Problem("resources.trials_per_worker", size, f"must be auto or 1 where {key}.dropout > 0")
 
 
 def _precision_problems(config: SweepConfig) -> Iterable[Problem]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdsearch.models.names import MODELS
-from kdsearch.models.names import is_known
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from kdsearch.config.schema import ModelConfig
     from kdsearch.models.cost import ModelCost
 
-__all__ = ["MODELS", "build_model", "head_of", "is_known", "model_cost", "parameter_count"]
+__all__ = ["MODELS", "build_model", "head_of", "model_cost", "parameter_count"]
 
 
 def build_model(

@@ -42,10 +42,6 @@ def family(name: str) -> str | None:
     return name if name in BUILT_IN else None
 
 
-def is_known(name: str) -> bool:
-    return name_problem(name) is None
-
-
 def name_problem(name: str) -> str | None:
     """What is allowed instead of `name`, or None; asks torchvision or timm only for a name of theirs."""
     match family(name):

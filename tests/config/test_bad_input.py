@@ -60,6 +60,11 @@ CASES = [
         "resources.trials_per_worker=4: ",
         "must be auto or 1 where student.dropout > 0",
     ),
+    (
+        ["resources.trials_per_worker=4", "student=[mlp,cnn]", "students.cnn.dropout=0.1"],
+        "resources.trials_per_worker=4: ",
+        "must be auto or 1 where students.cnn.dropout > 0",
+    ),
     (["training.learning_rate=0"], "training.learning_rate=0: ", "must be > 0"),
     (["student.dropout=1"], "student.dropout=1: ", "must be < 1"),
     (["student.hidden=32"], "student.hidden=32: ", "must be a list"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from kdsearch.config.check_models import _name_problems
+from kdsearch.config.check_models import network_problems
 from kdsearch.config.schema import ModelConfig
-from kdsearch.models import is_known
+from kdsearch.models.names import name_problem
 
 KNOWN = [
     "mlp",
@@ -22,7 +22,7 @@ KNOWN = [
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_known(name: str) -> None:
-    assert is_known(name)
+    assert name_problem(name) is None
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,13 @@ def test_known(name: str) -> None:
     ],
 )
 def test_unknown(name: str, allowed: str) -> None:
-    (problem,) = _name_problems("student", ModelConfig(name=name))
+    (problem,) = network_problems("student", ModelConfig(name=name))
     assert (problem.key, problem.value) == ("student.name", name)
     assert all(part in problem.allowed for part in allowed.split(".*"))
 
 
 def test_pretrained_where_there_are_no_weights() -> None:
-    (problem,) = _name_problems("teacher.model", ModelConfig(name="timm/test_vit4", pretrained=True))
+    (problem,) = network_problems("teacher.model", ModelConfig(name="timm/test_vit4", pretrained=True))
     assert str(problem) == "teacher.model.pretrained=true: timm has no weights for test_vit4"
 
 
