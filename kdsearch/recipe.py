@@ -13,11 +13,10 @@ from typing import get_args
 from kdsearch.config.schema import Subset
 from kdsearch.features.spec import FEATURE_SPECS
 from kdsearch.features.spec import FEATURE_WEIGHT
-from kdsearch.features.spec import FeatureSpec
 from kdsearch.objectives.spec import ALPHA
 from kdsearch.objectives.spec import LABELS
 from kdsearch.objectives.spec import SPECS
-from kdsearch.objectives.spec import ObjectiveSpec
+from kdsearch.objectives.spec import LossSpec
 from kdsearch.objectives.spec import Parameter
 
 TRAINING_PARAMETERS: dict[str, Parameter] = {
@@ -177,7 +176,7 @@ class Recipe:
         return " ".join(parts + [f"{_SHORT.get(k, k)}={v:.2g}" for k, v in self.training.items()])
 
 
-def _hyperparameters(spec: ObjectiveSpec | FeatureSpec, params: Mapping[str, Any]) -> dict[str, float]:
+def _hyperparameters(spec: LossSpec, params: Mapping[str, Any]) -> dict[str, float]:
     """Every number that `spec` takes, and the switches that are on."""
     numbers = {p.name: float(params.get(p.name, p.default)) for p in spec.parameters if not p.switch}
     return numbers | {p.name: True for p in spec.parameters if p.switch and params.get(p.name, p.default)}

@@ -49,10 +49,6 @@ class FeatureMatch:
         self._weight = recipe.weight
         self._tap = FeatureTap(model, path, key=LAYER_KEY)
 
-    @property
-    def is_trained(self) -> bool:
-        return next(self.term.parameters(), None) is not None
-
     def loss(self, teacher_features: Tensor) -> Tensor:
         """Of the batch that went through the model last."""
         return self._weight * self.term(self._tap.take(), teacher_features).mean()

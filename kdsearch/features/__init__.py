@@ -3,7 +3,7 @@
 `python -m kdsearch.features` lists them with their weights, ranges and papers. Importing this package does not import
 torch; what computes is in its modules: `term` (a loss with its hyperparameters and regressor), `tap` (a layer's feature
 of a forward pass), `layers` (what a layer is called), `defaults` (which layer, when none is named) and `capture` (a
-layer's shape, a teacher's features).
+layer's shape); `fit` says whether they can compare two networks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Features of a model that is not in training: their shape, and those of a teacher for all samples."""
+"""The shape of a model's feature, from a model that is left as it was."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from torch import Tensor
 from torch import nn
 
 from kdsearch.features.tap import FeatureTap
-
-CHUNK = 1024
-"""Samples per forward pass; bounds memory, not results."""
 
 
 @contextlib.contextmanager
@@ -37,19 +34,3 @@ def feature_shape(model: nn.Module, path: str, inputs: Tensor, *, key: str = "la
     with FeatureTap(model, path, key=key) as tap, evaluating(model):
         model(inputs)
         return tuple(tap.take().shape[1:])
-
-
-def teacher_features(model: nn.Module, path: str, inputs: Tensor, chunk: int = CHUNK, *, key: str = "layer") -> Tensor:
-    """The features [n, ...] at the layer `path` of `inputs` [n, ...], in their order and on their device.
-
-    The model runs in eval mode and without gradients; its mode and weights are left as they were.
-
-    Raises:
-        InputError: as for `feature_shape`.
-    """
-    features = []
-    with FeatureTap(model, path, key=key) as tap, evaluating(model):
-        for part in inputs.split(chunk):
-            model(part)
-            features.append(tap.take())
-    return torch.cat(features)

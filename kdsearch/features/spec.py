@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from dataclasses import replace
-from typing import Any
 
 from kdsearch.config.suggest import one_of
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
+from kdsearch.objectives.spec import LossSpec
 from kdsearch.objectives.spec import Parameter
 
 FEATURE_WEIGHT = Parameter("feature_weight", default=1.0, low=0.1, high=1e4, log=True)
@@ -23,19 +23,14 @@ in scale.
 
 
 @dataclass(frozen=True)
-class FeatureSpec:
-    """One feature objective: its loss function's import path and the hyperparameters that apply to it.
+class FeatureSpec(LossSpec):
+    """One feature objective; `feature_weight` is not among its `parameters`.
 
     `loss` names a function of student_feature [B, ...], teacher_feature [B, ...] and, by keyword, the hyperparameters;
     it returns the loss per sample, [B]. A loss that belongs to the batch as a whole gives each sample all of it.
     """
 
-    name: str
-    loss: str
-    paper: str
     default_weight: float
-    parameters: tuple[Parameter, ...] = ()
-    """Its own ones; `feature_weight` is not among them."""
     is_trainable: bool = False
     """Whether the student's feature goes through a regressor, which is trained together with the student."""
     needs_maps: bool = False
@@ -46,9 +41,6 @@ class FeatureSpec:
         """`feature_weight` with this objective's default."""
         return replace(FEATURE_WEIGHT, default=self.default_weight)
 
-    def defaults(self) -> dict[str, Any]:
-        return {parameter.name: parameter.default for parameter in self.parameters}
-
 
 FEATURE_SPECS: dict[str, FeatureSpec] = {
     spec.name: spec
@@ -56,6 +48,7 @@ FEATURE_SPECS: dict[str, FeatureSpec] = {
         FeatureSpec(
             "fitnet",
             "kdsearch.features.fitnet:fitnet",
+            (),
             "Romero et al.: FitNets: Hints for Thin Deep Nets, arXiv 1412.6550",
             default_weight=100.0,
             is_trainable=True,
@@ -63,6 +56,7 @@ FEATURE_SPECS: dict[str, FeatureSpec] = {
         FeatureSpec(
             "attention",
             "kdsearch.features.attention:attention",
+            (),
             "Zagoruyko, Komodakis: Paying More Attention to Attention, arXiv 1612.03928",
             default_weight=1000.0,
             needs_maps=True,
@@ -70,25 +64,26 @@ FEATURE_SPECS: dict[str, FeatureSpec] = {
         FeatureSpec(
             "similarity",
             "kdsearch.features.similarity:similarity",
+            (),
             "Tung, Mori: Similarity-Preserving Knowledge Distillation, arXiv 1907.09682",
             default_weight=3000.0,
         ),
         FeatureSpec(
             "rkd",
             "kdsearch.features.rkd:rkd",
-            "Park, Kim, Lu, Cho: Relational Knowledge Distillation, arXiv 1904.05068",
-            default_weight=1.0,
-            parameters=(
+            (
                 Parameter("distance_weight", default=25.0, low=2.5, high=250.0, log=True),
                 Parameter("angle_weight", default=50.0, low=5.0, high=500.0, log=True),
             ),
+            "Park, Kim, Lu, Cho: Relational Knowledge Distillation, arXiv 1904.05068",
+            default_weight=1.0,
         ),
         FeatureSpec(
             "cka",
             "kdsearch.features.cka:cka",
+            (Parameter("cosine_kernel", default=False, low=False, high=True, switch=True),),
             "Kornblith et al.: Similarity of Neural Network Representations Revisited, arXiv 1905.00414",
             default_weight=1.0,
-            parameters=(Parameter("cosine_kernel", default=False, low=False, high=True, switch=True),),
         ),
     )
 }

@@ -168,7 +168,6 @@ class Ledger:
 
         from kdsearch.ledger import tables
 
-        self.backend = storage
         # What `optuna.create_study(storage=url)` wraps a database in: finished trials are read once.
         self.storage = _CachedStorage(storage)
         self.engine: Engine = storage.engine

@@ -46,24 +46,30 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class ObjectiveSpec:
-    """One objective: its loss function's import path and the hyperparameters that apply to it.
+class LossSpec:
+    """What objectives on logits and on features have in common."""
+
+    name: str
+    loss: str
+    """Import path of the function that computes it, `module:function`."""
+    parameters: tuple[Parameter, ...]
+    """The hyperparameters that apply to it."""
+    paper: str
+
+    def defaults(self) -> dict[str, Any]:
+        return {parameter.name: parameter.default for parameter in self.parameters}
+
+
+@dataclass(frozen=True)
+class ObjectiveSpec(LossSpec):
+    """One objective on logits.
 
     `loss` names a function of student_logits [..., B, C], teacher_logits [..., B, C], labels [..., B] and, by keyword,
     the hyperparameters; it returns the soft loss per sample, [..., B].
     """
 
-    name: str
-    loss: str
-    parameters: tuple[Parameter, ...]
-    paper: str
     uses_progress: bool = False
     """Whether `loss` takes the keyword `progress`, the share of training that is over, in [0, 1]."""
-    is_trainable: bool = False
-    """Whether the objective has parameters of its own, which are trained together with the student."""
-
-    def defaults(self) -> dict[str, Any]:
-        return {parameter.name: parameter.default for parameter in self.parameters}
 
 
 TEMPERATURE = Parameter("temperature", default=4.0, low=1.0, high=40.0, log=True, exclusive_minimum=True)

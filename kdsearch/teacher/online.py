@@ -71,11 +71,11 @@ class OnlineTeacher:
         features = None if self._tap is None else self._tap.take()
         return Answer(logits[0] if len(logits) == 1 else torch.stack(logits, dim=1), features)
 
-    def answer_all(self, inputs: Tensor) -> Answer:
+    def answer_all(self, inputs: Tensor, chunk: int = CHUNK) -> Answer:
         """About inputs [N, …] on the CPU that may be many; the answer is on the CPU too."""
         import torch
 
-        answers = [self.answer(chunk.to(self._device)) for chunk in inputs.split(CHUNK)]
+        answers = [self.answer(part.to(self._device)) for part in inputs.split(chunk)]
         features = [answer.features.cpu() for answer in answers if answer.features is not None]
         return Answer(torch.cat([answer.logits.cpu() for answer in answers]), torch.cat(features) if features else None)
 

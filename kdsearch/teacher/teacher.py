@@ -39,14 +39,7 @@ class Network:
 
     def record(self) -> dict[str, Any]:
         """What is worth knowing about it, as plain values."""
-        return {
-            "hash": self.hash,
-            "name": self.config.name,
-            "sample_count": self.sample_count,
-            "parameter_count": self.parameter_count,
-            "seconds": self.seconds,
-            **self.metrics,
-        }
+        return _record(self)
 
 
 @dataclass(frozen=True)
@@ -106,14 +99,18 @@ class Teacher:
 
     def record(self) -> dict[str, Any]:
         """What is worth knowing about it, as plain values; of several networks also about each, under `networks`."""
-        if len(self.networks) == 1:
-            return self.networks[0].record() | {"name": self.config.name}
-        return {
-            "hash": self.hash,
-            "name": self.config.name,
-            "sample_count": self.sample_count,
-            "parameter_count": self.parameter_count,
-            "seconds": self.seconds,
-            **self.metrics,
-            "networks": [network.record() for network in self.networks],
-        }
+        record = _record(self)
+        if len(self.networks) > 1:
+            record["networks"] = [network.record() for network in self.networks]
+        return record
+
+
+def _record(of: Network | Teacher) -> dict[str, Any]:
+    return {
+        "hash": of.hash,
+        "name": of.config.name,
+        "sample_count": of.sample_count,
+        "parameter_count": of.parameter_count,
+        "seconds": of.seconds,
+        **of.metrics,
+    }

@@ -12,9 +12,9 @@ from torch import nn
 
 from kdsearch.errors import InputError
 from kdsearch.features.capture import feature_shape
-from kdsearch.features.capture import teacher_features
 from kdsearch.features.layers import layer_paths
 from kdsearch.features.tap import FeatureTap
+from kdsearch.teacher.online import OnlineTeacher
 from tests.features.models import CNN
 from tests.features.models import IMAGES
 from tests.features.models import MLP
@@ -178,7 +178,9 @@ def test_a_teachers_features_in_chunks(chunk: int) -> None:
     model = small(MLP).train()  # with dropout
     model.stage1.requires_grad_(False)
     before, weights = modes(model), copy.deepcopy(model.state_dict())
-    features = teacher_features(model, "head:input", IMAGES, chunk)
+    teacher = OnlineTeacher([model], torch.device("cpu"), feature="fitnet", layer="head:input")
+    features = teacher.answer_all(IMAGES, chunk).features
+    assert features is not None
     assert features.shape == (7, 5) and not features.requires_grad and not features.is_inference()
     assert torch.allclose(features, copy.deepcopy(model).eval()[:-1](IMAGES), atol=1e-6)
     assert modes(model) == before and hook_count(model) == 0
@@ -191,7 +193,7 @@ def test_every_modules_mode_and_running_statistics_are_left_alone() -> None:
     before, weights = modes(model), copy.deepcopy(model.state_dict())
     assert len(set(before)) == 2  # a part of it is frozen
     feature_shape(model, "head:input", IMAGES)
-    teacher_features(model, "backbone", IMAGES)
+    feature_shape(model, "backbone", IMAGES)
     assert modes(model) == before
     assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
 

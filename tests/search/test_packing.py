@@ -61,7 +61,8 @@ def test_every_trial_goes_out_once_in_packs_of_one_study(size: int, tmp_path: Pa
     counts = Counter(slot.key for pack in packs for slot in pack.slots)
     assert set(counts.values()) == {1} and len(counts) == len(trained.records) == trained.target
     assert {record.state for record in trained.records} == {TrialState.COMPLETE}
-    assert max(len(pack.slots) for pack in packs) == min(size, max(len(pack.slots) for pack in packs))
+    largest = max(len(pack.slots) for pack in packs)
+    assert largest == size if size < 16 else 3 < largest <= 16
 
 
 def test_a_study_is_asked_in_rounds_and_confirmations_fill_a_pack(tmp_path: Path) -> None:
