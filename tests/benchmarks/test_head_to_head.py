@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from kdsearch.data.fashion_mnist import DEBIAN_FOLDER
 from tests.benchmarks.agreement import check_agreement
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.contenders.workload import DIGITS
@@ -43,8 +42,6 @@ def material_of(workload: Workload, materials: Path) -> Path:
 @pytest.mark.parametrize("name", CONTENDERS)
 def test_a_contender_trains_its_trials(name: str, materials: Path, capfd: pytest.CaptureFixture[str]) -> None:
     workload = small(CONTENDERS[name].workload)
-    if workload.name == "fashion_mnist" and not DEBIAN_FOLDER.is_dir():
-        pytest.skip("Debian's dataset-fashion-mnist is not installed")
     found = measure(name, 1, TRIALS, workload, material_of(workload, materials))
     assert found.trials == (TRIALS + CONTROLS if "kdsearch" in name else TRIALS)
     assert found.seconds_to_first_result > 0 and found.seconds_after_last_result >= 0

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from kdsearch.data.fashion_mnist import DEBIAN_FOLDER
 from tests.benchmarks.hypotheses import Accuracies
 from tests.benchmarks.hypotheses import accuracies
 from tests.benchmarks.hypotheses import difference
 from tests.benchmarks.hypotheses import table
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.services,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(not DEBIAN_FOLDER.is_dir(), reason="Debian's dataset-fashion-mnist is not installed"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.timeout(900)]
 MARGIN = 0.02
 
 
