@@ -1,10 +1,10 @@
 """How many students of a kind are worth training as one batched model: recorded numbers, from a measurement.
 
-On one thread of a CPU, 500 steps of 32 samples (`python -m tests.benchmarks.packs`): the network mlp 32-32 on 64 inputs
-(7 kFLOPs a sample) is trained 4.7 times as fast in a pack of 16 as one at a time, mlp 128-128 (52 kFLOPs) 2.3 times, and
-mlp 256-256 (169 kFLOPs) 1.3 times in a pack of 8; mlp 512-512 (600 kFLOPs) becomes slower. The larger the network, the
-more its products alone fill a core. Of convolutions the gain of larger ones depends on how busy the machine is (cnn
-16-16-16, 361 kFLOPs, in a pack of 8: 1.2 to 1.6 times), so none is recorded beyond what holds for an MLP.
+On one thread of a CPU, 500 steps of 32 samples (`python -m tests.benchmarks.packs`): the network mlp 32-32 on 64
+inputs (7 kFLOPs a sample) is trained 4.7 times as fast in a pack of 16 as one at a time, mlp 128-128 (52 kFLOPs) 2.3
+times, and mlp 256-256 (169 kFLOPs) 1.3 times in a pack of 8; mlp 512-512 (600 kFLOPs) becomes slower. The larger the
+network, the more its products alone fill a core. Of larger convolutions the gain depends on how busy the machine is
+(cnn 16-16-16, 361 kFLOPs, in a pack of 8: 1.2 to 1.6 times), so none is recorded beyond what holds for an MLP.
 """
 
 from __future__ import annotations
