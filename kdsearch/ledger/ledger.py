@@ -1,9 +1,8 @@
 """The ledger: an Optuna storage plus our tables. The single source of truth about every sweep.
 
-One driver writes a sweep at a time (see `lease.py`); anybody may read. A trial's row is written in as few commits as
-Optuna's storage allows: one when it starts, with all its parameters and attributes (a template trial), one per decision
-point, three when it ends (series, result, state, in that order: a row that has a result but no final state was finished
-and only has to be told).
+One driver writes a sweep at a time (see `lease.py`); anybody may read. A trial's row is written in one commit when it
+starts, with all its parameters and attributes, one per decision point, and one when it ends. (Earlier versions wrote
+the end in three: a row that has a result but no final state was finished and only has to be told.)
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import uuid
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
 from datetime import UTC
@@ -29,6 +29,7 @@ from typing import TypeVar
 
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
+from kdsearch.ledger import rows
 from kdsearch.ledger.process import ProcessIdentity
 from kdsearch.ledger.records import AttemptRecord
 from kdsearch.ledger.records import Kind
@@ -44,6 +45,7 @@ from kdsearch.sqlite import sqlite_file
 
 if TYPE_CHECKING:
     import optuna
+    from sqlalchemy import Connection
     from sqlalchemy import Engine
     from sqlalchemy import Row
 
@@ -164,13 +166,12 @@ def result_of(trial: optuna.trial.FrozenTrial) -> TrialResult | None:
 
 class Ledger:
     def __init__(self, storage: optuna.storages.RDBStorage, *, create: bool) -> None:
-        from optuna.storages._cached_storage import _CachedStorage
-
         from kdsearch.ledger import tables
 
-        # What `optuna.create_study(storage=url)` wraps a database in: finished trials are read once.
-        self.storage = _CachedStorage(storage)
+        self.storage = storage
         self.engine: Engine = storage.engine
+        self._ids: dict[tuple[int, int], int] = {}
+        """Of trials that were written or read here, by study and number."""
         self._insist: Callable[[Callable[[], Any]], Any] = lambda call: call()
         self._is_unsure = False
         """Whether the last new row was sent but not acknowledged."""
@@ -279,9 +280,9 @@ class Ledger:
             query = query.where(tables.sweep.c.name == name)
             attempts = attempts.where(tables.attempt.c.sweep == name)
         with self.engine.connect() as connection:
-            rows = connection.execute(query).all()
+            sweeps = connection.execute(query).all()
             attempt_rows = connection.execute(attempts).all()
-        return [_sweep_record(row, [a for a in attempt_rows if a.sweep == row.name]) for row in rows]
+        return [_sweep_record(row, [a for a in attempt_rows if a.sweep == row.name]) for row in sweeps]
 
     def request_stop(self, name: str) -> None:
         """Ask the driver of a sweep to stop at the next checkpoint; it looks with every heartbeat."""
@@ -324,27 +325,35 @@ class Ledger:
 
     @_waited_out
     def studies(self, sweep: str) -> list[StudyRow]:
-        rows = []
+        found = []
         for study in self.storage.get_all_studies():
             attr = study.user_attrs.get(STUDY_ATTR)
             if study.study_name.startswith(f"{sweep}/") and attr is not None:
                 kind, space = Kind(attr["kind"]), attr.get("space")
-                rows.append(StudyRow(study._study_id, study.study_name, kind, attr["sample_count"], space))
-        return rows
+                found.append(StudyRow(study._study_id, study.study_name, kind, attr["sample_count"], space))
+        return found
 
     @_waited_out
     def trials(self, sweep: str) -> list[TrialRecord]:
         """Every trial of a sweep, by study and number."""
-        return [record for study in self.studies(sweep) for record in self.study_trials(study)]
+        studies = self.studies(sweep)
+        found = self._read(studies, whole=False)
+        return [_trial_record(study, trial) for study in studies for trial in found[study.id]]
 
     @_waited_out
     def study_trials(self, study: StudyRow) -> list[TrialRecord]:
-        return [_trial_record(study, trial) for trial in self.frozen_trials(study)]
+        return [_trial_record(study, trial) for trial in self._read([study], whole=False)[study.id]]
 
     @_waited_out
     def frozen_trials(self, study: StudyRow) -> list[optuna.trial.FrozenTrial]:
-        """The study's trials as Optuna sees them; not copies, so not to be changed."""
-        return self.storage.get_all_trials(study.id, deepcopy=False)
+        """The study's trials as Optuna sees them."""
+        return self._read([study], whole=True)[study.id]
+
+    def _read(self, studies: Sequence[StudyRow], *, whole: bool) -> dict[int, list[optuna.trial.FrozenTrial]]:
+        with self.engine.connect() as connection:
+            found = rows.select_trials(connection, [study.id for study in studies], whole=whole)
+        self._ids.update(((study, trial.number), trial._trial_id) for study in found for trial in found[study])
+        return found
 
     @_waited_out
     def start_trial(
@@ -354,16 +363,17 @@ class Ledger:
 
         The number is the study's next. A row that is there already is the one whose answer was lost with the database.
         """
-        frozen.user_attrs = {SPEC_ATTR: dict(spec), ATTEMPTS_ATTR: [attempt]}
         if self._is_unsure:
-            there = [trial for trial in self.storage.get_all_trials(study.id, deepcopy=False) if trial.number == number]
+            there = [record for record in self.study_trials(study) if record.number == number]
             if there:
                 self._is_unsure = False
-                return _trial_record(study, there[0])
+                return there[0]
+        frozen.user_attrs = {SPEC_ATTR: dict(spec), ATTEMPTS_ATTR: [attempt]}
         self._is_unsure = True
-        trial_id = self.storage.create_new_trial(study.id, template_trial=frozen)
+        trial_id, frozen.number = rows.insert_trial(self.engine, study.id, frozen)
         self._is_unsure = False
-        return _trial_record(study, self.storage.get_trial(trial_id))
+        self._ids[study.id, frozen.number] = trial_id
+        return _trial_record(study, frozen)
 
     @_waited_out
     def continue_trial(self, study: StudyRow, record: TrialRecord, attempt: int) -> TrialRecord:
@@ -375,7 +385,7 @@ class Ledger:
             self.storage.set_trial_user_attr(trial_id, ATTEMPTS_ATTR, [*record.attempts, attempt])
         if record.state is TrialState.WAITING:
             self.storage.set_trial_state_values(trial_id, optuna.trial.TrialState.RUNNING)
-        return _trial_record(study, self.storage.get_trial(trial_id))
+        return self._record(study, trial_id)
 
     @_waited_out
     def count_interruption(self, study: StudyRow, record: TrialRecord, *, blame: bool) -> TrialRecord:
@@ -385,7 +395,7 @@ class Ledger:
             self.storage.set_trial_user_attr(trial_id, RESTARTS_ATTR, record.restarts + 1)
         else:
             self.storage.set_trial_user_attr(trial_id, LOSSES_ATTR, record.losses + 1)
-        return _trial_record(study, self.storage.get_trial(trial_id))
+        return self._record(study, trial_id)
 
     @_waited_out
     def suspend_trial(self, study: StudyRow, number: int) -> TrialRecord:
@@ -394,39 +404,42 @@ class Ledger:
 
         trial_id = self._trial_id(study, number)
         self.storage.set_trial_state_values(trial_id, optuna.trial.TrialState.WAITING)
-        return _trial_record(study, self.storage.get_trial(trial_id))
+        return self._record(study, trial_id)
 
     @_waited_out
     def write_decision(self, study: StudyRow, number: int, decision: Decision) -> None:
         """Add what was decided on a running trial; also as the intermediate value that Optuna's tools show."""
         trial_id = self._trial_id(study, number)
-        before = self.storage.get_trial(trial_id).user_attrs.get(DECISIONS_ATTR, [])
-        before = [known for known in before if known["step"] != decision.step]
-        self.storage.set_trial_user_attr(trial_id, DECISIONS_ATTR, [*before, asdict(decision)])
-        self.storage.set_trial_intermediate_value(trial_id, decision.step, decision.value)
+        with self.engine.begin() as connection:
+            before = rows.select_trial(connection, trial_id).user_attrs.get(DECISIONS_ATTR, [])
+            before = [known for known in before if known["step"] != decision.step]
+            rows.write_attribute(connection, trial_id, DECISIONS_ATTR, [*before, asdict(decision)])
+            rows.write_intermediate_value(connection, trial_id, decision.step, decision.value)
 
     @_waited_out
     def finish_trial(
         self, sweep: str, study: StudyRow, number: int, result: TrialResult, series: Iterable[Point]
     ) -> TrialRecord:
-        """Write how a trial ended. Idempotent: a trial that has ended keeps what it has."""
+        """Write how a trial ended, in one commit. Idempotent: a trial that has ended keeps what it has."""
         trial_id = self._trial_id(study, number)
-        trial = self.storage.get_trial(trial_id)
-        if not trial.state.is_finished():
-            self._write_series(sweep, f"{study.name}#{number}", series)
-            self.storage.set_trial_user_attr(trial_id, RESULT_ATTR, result.to_dict())
-            self.tell(study, number, result)
-        return _trial_record(study, self.storage.get_trial(trial_id))
+        with self.engine.begin() as connection:
+            trial = rows.select_trial(connection, trial_id)
+            if not trial.state.is_finished():
+                _write_series(connection, sweep, f"{study.name}#{number}", series)
+                rows.write_attribute(connection, trial_id, RESULT_ATTR, result.to_dict())
+                _end(trial, result)
+                rows.end_trial(connection, trial)
+        return _trial_record(study, trial)
 
     @_waited_out
     def tell(self, study: StudyRow, number: int, result: TrialResult) -> None:
         """Write a trial's final state. Idempotent: a trial that has ended keeps what it has."""
-        import optuna
-
-        values = None if result.value is None or result.state is TrialState.FAIL else [result.value]
-        state = optuna.trial.TrialState[result.state.value]
-        with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
-            self.storage.set_trial_state_values(self._trial_id(study, number), state, values)
+        trial_id = self._trial_id(study, number)
+        with self.engine.begin() as connection:
+            trial = rows.select_trial(connection, trial_id)
+            if not trial.state.is_finished():
+                _end(trial, result)
+                rows.end_trial(connection, trial)
 
     @_waited_out
     def untold_result(self, study: StudyRow, number: int) -> TrialResult | None:
@@ -434,20 +447,16 @@ class Ledger:
         return result_of(self.storage.get_trial(self._trial_id(study, number)))
 
     def _trial_id(self, study: StudyRow, number: int) -> int:
-        return self.storage.get_trial_id_from_study_id_trial_number(study.id, number)
+        known = self._ids.get((study.id, number))
+        if known is None:
+            known = self._ids[study.id, number] = self.storage.get_trial_id_from_study_id_trial_number(study.id, number)
+        return known
+
+    def _record(self, study: StudyRow, trial_id: int) -> TrialRecord:
+        with self.engine.connect() as connection:
+            return _trial_record(study, rows.select_trial(connection, trial_id))
 
     # Series
-
-    def _write_series(self, sweep: str, key: str, points: Iterable[Point]) -> None:
-        from sqlalchemy import delete
-        from sqlalchemy import insert
-
-        from kdsearch.ledger import tables
-
-        encoded = json.dumps([[point.epoch, point.time, dict(point.metrics)] for point in points])
-        with self.engine.begin() as connection:
-            connection.execute(delete(tables.series).where(tables.series.c.trial == key))
-            connection.execute(insert(tables.series).values(trial=key, sweep=sweep, points=encoded))
 
     @_waited_out
     def series(self, key: str) -> list[Point]:
@@ -478,6 +487,28 @@ _SERVER = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
+
+
+def _write_series(connection: Connection, sweep: str, key: str, points: Iterable[Point]) -> None:
+    from sqlalchemy import delete
+    from sqlalchemy import insert
+
+    from kdsearch.ledger import tables
+
+    encoded = json.dumps([[point.epoch, point.time, dict(point.metrics)] for point in points])
+    connection.execute(delete(tables.series).where(tables.series.c.trial == key))
+    connection.execute(insert(tables.series).values(trial=key, sweep=sweep, points=encoded))
+
+
+def _end(trial: optuna.trial.FrozenTrial, result: TrialResult) -> None:
+    """Let a trial, as it was read, be what it is with its result."""
+    import optuna
+
+    trial.state = optuna.trial.TrialState[result.state.value]
+    if result.value is not None and result.state is not TrialState.FAIL:
+        trial.value = result.value
+    trial.datetime_complete = datetime.now()
+    trial.user_attrs = trial.user_attrs | {RESULT_ATTR: result.to_dict()}
 
 
 def _open_storage(url: str) -> optuna.storages.RDBStorage:

@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
+NEWEST = {"tpe": 225, "gp": 100}
+"""How many trials besides the best a sampler looks at: one whose own cost grows with them."""
+
+PEERS = 300
+"""How many finished trials a running one is compared with by a pruner: the newest."""
+
+
 class Advisor:
     def __init__(
         self,
@@ -51,28 +58,32 @@ class Advisor:
         import optuna
         from optuna.study import StudyDirection
 
+        from kdsearch.search.window import Mirror
+        from kdsearch.search.window import Window
+
         own = StudyDirection.MAXIMIZE if maximize else StudyDirection.MINIMIZE
         self._name = study
         self._space = space
         self._sampler = sampler
         self._seed = seed
         self._cost = cost
-        self._storage = optuna.storages.InMemoryStorage()
+        self._storage = Mirror()
         self._study = optuna.create_study(
             storage=self._storage,
             study_name=study,
             directions=[own, StudyDirection.MINIMIZE] if cost else [own],
             pruner=make_pruner(pruner),
         )
+        self._window = Window(self._study.directions)
         for key, value in (system_attrs or {}).items():
             self._storage.set_study_system_attr(self._study._study_id, key, value)
         self._first = len(seeds)
         """The mirror's number of the study's trial 0."""
         for trial in seeds:
-            self._study.add_trial(self._mirrored(trial, decisions_of(trial)))
+            self._add(trial, decisions_of(trial))
         self._decisions = {trial.number: decisions_of(trial) for trial in history}
         for trial in history:
-            self._study.add_trial(self._mirrored(trial, self._decisions[trial.number]))
+            self._add(trial, self._decisions[trial.number])
 
     @property
     def system_attrs(self) -> dict[str, Any]:
@@ -83,14 +94,16 @@ class Advisor:
         """The next trial: its recipe, and the row to write to the ledger."""
         import optuna
 
-        number = self._storage.get_n_trials(self._study._study_id) - self._first
-        seed = derive_seed(self._seed, self._name, number, "ask")
-        with warnings.catch_warnings():
+        asked = self._storage.get_n_trials(self._study._study_id)
+        seed = derive_seed(self._seed, self._name, asked - self._first, "ask")
+        shown = self._window.for_sampler(asked, NEWEST.get(self._sampler))
+        with warnings.catch_warnings(), self._storage.showing(shown):
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._study.sampler = make_sampler(self._sampler, seed, derive_seed(self._seed, self._name))
             trial = self._study.ask()
             recipe = self._space.suggest(trial)
         frozen = self._storage.get_trial(trial._trial_id)
+        self._window.take(frozen)
         row = optuna.trial.create_trial(
             state=optuna.trial.TrialState.RUNNING,
             params=frozen.params,
@@ -111,7 +124,8 @@ class Advisor:
         trial_id = self._trial_id(number)
         before = self._storage.get_trial(trial_id).system_attrs
         self._storage.set_trial_intermediate_value(trial_id, step, value)
-        prune = bool(self._study.pruner.prune(self._study, self._storage.get_trial(trial_id)))
+        with self._storage.showing(self._window.for_pruner(PEERS)):
+            prune = bool(self._study.pruner.prune(self._study, self._storage.get_trial(trial_id)))
         after = self._storage.get_trial(trial_id).system_attrs
         decision = Decision(step, value, prune, {key: v for key, v in after.items() if before.get(key) != v})
         self._decisions.setdefault(number, []).append(decision)
@@ -125,7 +139,12 @@ class Advisor:
         values = None
         if state is optuna.trial.TrialState.COMPLETE and result.value is not None:
             values = self._values(result.value, result.metrics)
-        self._study.tell(self._first + number, values, state=state, skip_if_finished=True)
+        told = self._study.tell(self._first + number, values, state=state, skip_if_finished=True)
+        self._window.take(told)
+
+    def _add(self, trial: FrozenTrial, decisions: Sequence[Decision]) -> None:
+        trial_id = self._storage.create_new_trial(self._study._study_id, self._mirrored(trial, decisions))
+        self._window.take(self._storage.get_trial(trial_id))
 
     def _values(self, value: float, metrics: Mapping[str, float] | None) -> list[float]:
         return [value] if self._cost is None else [value, (metrics or {})[self._cost]]

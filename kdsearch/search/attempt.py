@@ -158,9 +158,10 @@ class Attempt:
 
     def _add_study(self, plan: StudyPlan, space: str | None = None, earlier: Sequence[Study] = ()) -> Study:
         row = self._ledger.open_study(plan.name, plan.kind, plan.sample_count, maximize=self._maximize, space=space)
-        for record in self._ledger.study_trials(row):
-            self._tell_if_untold(row, record)
-        records = {record.number: record for record in self._ledger.study_trials(row)}
+        found = self._ledger.study_trials(row)
+        if any([self._tell_if_untold(row, record) for record in found]):
+            found = self._ledger.study_trials(row)
+        records = {record.number: record for record in found}
         inherited = [] if plan.space is None else self._inherited(plan.space, earlier)
         advisor = self._make_advisor(plan, row, [trial for trial in inherited if trial.state.is_finished()])
         study = Study(plan, row, advisor, records, len(inherited))
@@ -180,15 +181,21 @@ class Attempt:
                     found.append(adopted)
         return found
 
-    def _tell_if_untold(self, row: StudyRow, record: TrialRecord) -> None:
-        """Tell a trial that had finished when its driver died: the result is written but not told, or is spooled."""
+    def _tell_if_untold(self, row: StudyRow, record: TrialRecord) -> bool:
+        """Tell a trial that had finished when its driver died: the result is written but not told, or is spooled.
+
+        Whether there was one to be told.
+        """
         if record.state.is_finished:
-            return
+            return False
         result = self._ledger.untold_result(row, record.number)
         if result is not None:
             self._ledger.tell(row, record.number, result)
         elif (kept := self._spooled.get(record.key)) is not None and kept.result is not None:
             self._ledger.finish_trial(self._config.name, row, record.number, kept.result, kept.series)
+        else:
+            return False
+        return True
 
     def _make_advisor(self, plan: StudyPlan, row: StudyRow, seeds: Sequence[FrozenTrial]) -> Advisor | None:
         if plan.space is None:

@@ -13,6 +13,7 @@ from kdsearch.ledger import Reason
 from kdsearch.ledger import TrialRecord
 from kdsearch.ledger import TrialResult
 from kdsearch.ledger import TrialState
+from kdsearch.ledger import rows
 from kdsearch.outage import AwayError
 from kdsearch.search.attempt import TOO_MANY_FAILURES
 from kdsearch.search.pack import Outcome
@@ -364,18 +365,20 @@ def test_results_that_the_ledger_does_not_take_are_told_by_the_next_attempt(tmp_
     assert list(tmp_path.glob("results*")) == []
 
 
-def test_a_row_whose_acknowledgement_was_lost_is_not_written_twice(tmp_path: Path) -> None:
+def test_a_row_whose_acknowledgement_was_lost_is_not_written_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = make_config()
     ledger = make_ledger(tmp_path, config)
-    create = ledger.storage.create_new_trial
+    insert = rows.insert_trial
     lost: list[int] = []
 
-    def create_and_lose(*args: Any, **options: Any) -> int:
-        number = create(*args, **options)
+    def insert_and_lose(*args: Any) -> tuple[int, int]:
+        answer = insert(*args)
         if not lost:
-            lost.append(number)
+            lost.append(answer[0])
             raise ConnectionError("the answer did not come")
-        return number
+        return answer
 
     def insist(call: Callable[[], Any]) -> Any:
         try:
@@ -383,7 +386,7 @@ def test_a_row_whose_acknowledgement_was_lost_is_not_written_twice(tmp_path: Pat
         except ConnectionError:
             return call()
 
-    ledger.storage.create_new_trial = create_and_lose  # type: ignore[method-assign]
+    monkeypatch.setattr(rows, "insert_trial", insert_and_lose)
     ledger.wait_out(insist)
     run_to_end(ledger, config)
     assert lost
