@@ -3,8 +3,8 @@
     python -m tests.benchmarks.teacher_size [--rounds 20]
 
 Two teachers of digits, of which one has ten times the parameters, teach the same students in turns (n=200, the
-default recipe, one thread). Prints one JSON line: the median ratio of the two trials of a round, with its 95 % bootstrap
-interval. (In a sweep a study's subset is drawn once, here for every trial.)
+default recipe, one thread). Prints one JSON line: the median ratio of the two trials of a round, with its 95 %
+bootstrap interval. (In a sweep a study's subset is drawn once, here for every trial.)
 """
 
 from __future__ import annotations
