@@ -6,6 +6,7 @@ import contextlib
 import gc
 import logging
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,10 +24,14 @@ ENVIRONMENT = {
     "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
     # The ledger is the state; Tune's own snapshots would cost time that grows with the sweep, and are never read.
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+    # How many trials wait for room is for us to say, who follow the cluster as it grows.
+    "TUNE_MAX_PENDING_TRIALS_PG": "10000",
     # Else Tune sends a preempted trial out again by itself, beside us.
     "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",
 }
 
+LOOK_SECONDS = 2.0
+"""So often the cluster is asked how large it is."""
 
 AWS_CREDENTIALS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"}
 
@@ -58,6 +63,30 @@ def ray_cluster(config: SweepConfig) -> Iterator[None]:
             ray.shutdown()
         finally:
             gc.enable()
+
+
+class Room:
+    """How many packs may be out at once: as many as the cluster has room for now, and one more.
+
+    The one more is there when a worker becomes free; and where there is none, it is what an autoscaler grows by. A
+    number under `resources.max_concurrent` is asked for at once, however many nodes are there.
+    """
+
+    def __init__(self, config: SweepConfig, pack_size: int) -> None:
+        """`pack_size` is that of the largest pack: `max_concurrent` counts trials."""
+        self._config = config
+        self._pack_size = pack_size
+        self._slots = 0
+        self._look_at = 0.0
+
+    def __call__(self) -> int:
+        wanted = self._config.resources.max_concurrent
+        if wanted != "auto":
+            return max(1, wanted // self._pack_size)
+        if time.monotonic() >= self._look_at:
+            self._slots = slots(self._config)
+            self._look_at = time.monotonic() + LOOK_SECONDS
+        return self._slots + 1
 
 
 def slots(config: SweepConfig) -> int:

@@ -323,6 +323,7 @@ class _Driver:
     def _train(self) -> None:
         """Teacher and trials, on the cluster that is there. Nothing of Ray's may outlive this function."""
         from kdsearch.search.board import start_board
+        from kdsearch.search.cluster import Room
         from kdsearch.search.cluster import slots
         from kdsearch.search.prepare import prepare
         from kdsearch.search.shared import WorkerContext
@@ -361,17 +362,11 @@ class _Driver:
             test=preparation.test,
             board=board,
         )
-        # One more than there is room for, so that a worker that is done finds its next pack waiting.
-        packing = self._packing(slots(config))
-        concurrent = slots(config) + 1
-        if config.resources.max_concurrent != "auto":
-            concurrent = max(1, config.resources.max_concurrent // packing.largest)
-        self._attempt.packing = packing
+        self._attempt.packing = packing = self._packing(slots(config))
         if self._attempt.stop_reason is None:
             with scratch(self._sweep.uid, "tune") as folder:
-                run_tuner(
-                    self._attempt, context, config.resources, concurrent=concurrent, scratch=folder, on_step=pulse
-                )
+                room = Room(config, packing.largest)
+                run_tuner(self._attempt, context, config.resources, room=room, scratch=folder, on_step=pulse)
         self._pulse = None
         if pulse.error is not None:
             raise pulse.error

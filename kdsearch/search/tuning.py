@@ -51,14 +51,17 @@ class _Unpickled:
 class LedgerSearcher(_Unpickled, Searcher):
     """Suggests the attempt's next pack."""
 
-    def __init__(self, attempt: Attempt, packs: dict[str, Pack]) -> None:
+    def __init__(self, attempt: Attempt, packs: dict[str, Pack], room: Callable[[], int]) -> None:
         super().__init__()
         self._attempt = attempt
         self._packs = packs
+        self._room = room
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         if self._attempt.is_finished or self._attempt.stop_reason is not None:
             return Searcher.FINISHED
+        if len(self._packs) >= self._room():
+            return None
         pack = self._attempt.next_pack()
         if pack is None:
             return Searcher.FINISHED if self._attempt.is_finished else None
@@ -137,11 +140,17 @@ def run_tuner(
     context: WorkerContext,
     resources: ResourcesConfig,
     *,
-    concurrent: int,
+    room: Callable[[], int],
     scratch: Path,
     on_step: Callable[[], None] = lambda: None,
 ) -> None:
-    """Train until the attempt is finished. `on_step` is called several times a second; Tune writes into `scratch`."""
+    """Train until the attempt is finished.
+
+    Args:
+        room: how many packs may be out at once; asked before each goes out.
+        scratch: a folder that Tune writes into.
+        on_step: called several times a second.
+    """
     packs: dict[str, Pack] = {}
     trainable = tune.with_resources(
         tune.with_parameters(run_pack, context=context),
@@ -150,10 +159,9 @@ def run_tuner(
     tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            search_alg=LedgerSearcher(attempt, packs),
+            search_alg=LedgerSearcher(attempt, packs, room),
             scheduler=LedgerScheduler(attempt, packs, context.board),
             num_samples=-1,
-            max_concurrent_trials=concurrent,
             reuse_actors=True,
             trial_name_creator=lambda trial: trial.trial_id,
             trial_dirname_creator=lambda trial: trial.trial_id,
