@@ -127,6 +127,7 @@ def _prepare(
     from kdsearch.storage import open_storage
     from kdsearch.teacher import ensure_teacher
 
+    keep_to_share(config.resources.gpus_per_trial)
     splits = load_splits(config.dataset, config.seed)
     device = training_device(config.teacher.training.device, config.resources.gpus_per_trial)
     marks = fingerprint(config, splits, device)
@@ -163,3 +164,11 @@ def training_device(wanted: str, gpus: float) -> torch.device:
     if wanted == "auto":
         wanted = "cuda" if gpus > 0 and torch.cuda.is_available() else "cpu"
     return torch.device(wanted)
+
+
+def keep_to_share(gpus: float) -> None:
+    """Give this process no more of its GPU's memory than the share it asked for: its neighbours have the rest."""
+    import torch
+
+    if 0 < gpus < 1 and torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(gpus)

@@ -14,6 +14,7 @@ from kdsearch.search.pack import Judgement
 from kdsearch.search.pack import Outcome
 from kdsearch.search.pack import Pack
 from kdsearch.search.pack import encode_message
+from kdsearch.search.prepare import keep_to_share
 from kdsearch.search.prepare import training_device
 from kdsearch.search.shared import StopPoll
 from kdsearch.search.shared import WorkerContext
@@ -32,6 +33,7 @@ def run_pack(config: dict[str, Any], context: WorkerContext) -> None:
     import torch
 
     torch.set_num_threads(context.threads)
+    keep_to_share(context.gpus)
     pack = Pack.decode(config["pack"])
     if wait_for_data(context):
         PackRun(pack, context).run()
