@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import Literal
 
 import numpy as np
@@ -64,6 +66,8 @@ class Splits:
     vocabulary_size: int | None = None
     """Inputs are token ids int64 [N, L] below it, 0 being padding; None for anything else."""
     class_names: tuple[str, ...] | None = None
+    preprocessing: Mapping[str, Any] | None = None
+    """That of `Arrays`."""
     _test: TestSplit | None = dataclasses.field(default=None, repr=False)
 
     @property
@@ -158,5 +162,6 @@ def split(
         subset=subset,
         vocabulary_size=arrays.vocabulary_size,
         class_names=arrays.class_names,
+        preprocessing=arrays.preprocessing,
         _test=TestSplit(Split(test_ids, arrays.test_inputs, arrays.test_targets)),
     )

@@ -171,9 +171,9 @@ class SlotRun:
 
         data = lesson.data
         made_of = Description.of(self._student, data.input_shape, data.class_count, data.vocabulary_size)
-        store = StudentStore(open_storage(self._context.storage), self._context.sweep)
+        store = StudentStore(open_storage(self._context.storage), self._context.sweep, self._context.uid)
         try:
-            student = KeptStudent.of(self.slot.key, made_of, self.distillers[0].model)
+            student = KeptStudent.of(self.slot.key, self._context.uid, made_of, self.distillers[0].model)
             self._storage.insist(lambda: store.save(student), is_storage_away)
         except AwayError:
             return False

@@ -76,15 +76,17 @@ class KeptStudent:
 
     trial: str
     """The key of the confirmation that trained it."""
+    uid: str
+    """Of the sweep: a name may be used again for another one."""
     description: Description
     weights: Mapping[str, Tensor]
     """Its `state_dict`, on the CPU."""
 
     @classmethod
-    def of(cls, trial: str, description: Description, model: nn.Module) -> KeptStudent:
+    def of(cls, trial: str, uid: str, description: Description, model: nn.Module) -> KeptStudent:
         # Copies: parameters may be parts of one vector, which safetensors does not store.
         state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
-        return cls(trial, description, state)
+        return cls(trial, uid, description, state)
 
     @property
     def model(self) -> nn.Module:
@@ -94,7 +96,7 @@ class KeptStudent:
     def encode(self) -> bytes:
         from safetensors.torch import save
 
-        about = {"trial": self.trial, **self.description.to_dict()}
+        about = {"trial": self.trial, "uid": self.uid, **self.description.to_dict()}
         return save(dict(self.weights), metadata={"format": "pt", METADATA: json.dumps(about)})
 
     @classmethod
@@ -108,8 +110,8 @@ class KeptStudent:
 
         try:
             about = json.loads(_metadata(content)[METADATA])
-            trial = about.pop("trial")
-            return cls(trial, Description.from_dict(about), load(content))
+            trial, uid = about.pop("trial"), about.pop("uid")
+            return cls(trial, uid, Description.from_dict(about), load(content))
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a kept student ({type(error).__name__}: {error})") from error
 
@@ -120,6 +122,7 @@ class StudentStore:
 
     storage: Storage
     sweep: str
+    uid: str
 
     def save(self, student: KeptStudent) -> None:
         """Write it whole, or leave what was there; what the storage raises passes through."""
@@ -136,12 +139,9 @@ class StudentStore:
         except FileNotFoundError:
             return None
         student = KeptStudent.decode(content)
-        if student.trial != trial:
-            raise ValueError(f"{self.path(trial)} is the student of {student.trial}")
+        if (student.trial, student.uid) != (trial, self.uid):
+            raise ValueError(f"it is {student.trial} of another sweep ({student.uid})")
         return student
-
-    def has(self, trial: str) -> bool:
-        return self.storage.exists(self.path(trial))
 
     def path(self, trial: str) -> str:
         """Where in the storage the student of a confirmation is.
