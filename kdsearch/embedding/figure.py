@@ -87,5 +87,5 @@ def _panel(panel: Panel, classes: Sequence[str], order: Sequence[str]) -> alt.Ch
 def _heading(text: str, below: str, *, size: int, offset: int = 6) -> alt.TitleParams:
     import altair as alt
 
-    soft = {"subtitle": below, "subtitleColor": "#65727b", "subtitleFontSize": 11} if below else {}
+    soft: dict[str, Any] = {"subtitle": below, "subtitleColor": "#65727b", "subtitleFontSize": 11} if below else {}
     return alt.TitleParams(text, anchor="start", fontSize=size, color="#1d2429", offset=offset, **soft)

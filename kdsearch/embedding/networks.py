@@ -70,7 +70,7 @@ def networks(sweep: Sweep, choices: Mapping[int, Choice], splits: Splits) -> lis
         for who, recipe in _recipes(choice):
             best = best_student(recipe, search_metric(sweep.record), sweep.students)
             if best is None:
-                problems.append(Problem(f"n={count}", recipe.label, f"its student is not kept in {sweep.storage}"))
+                problems.append(Problem("student", f"{recipe.label} at n={count}", f"is not kept in {sweep.storage}"))
             else:
                 found.append(Compared(count, who, recipe.label, best.trial.key, best.student.model))
         name = choice.distilled.recipe.teacher

@@ -36,7 +36,8 @@ def front_matter(config: Mapping[str, Any]) -> str:
     """YAML between `---` lines: licence, data, metrics and results as the hub reads them."""
     import yaml
 
-    name, estimate = config["dataset"]["name"], config["metrics"]["distilled"]["test_accuracy"]
+    # On one line each, so that a simple reader finds the end of the front matter.
+    name, estimate = " ".join(config["dataset"]["name"].split()), config["metrics"]["distilled"]["test_accuracy"]
     kind = "text-classification" if config["input"]["vocabulary_size"] else "other"
     task = TASKS.get((config["preprocessing"] or {}).get("kind", ""), kind)
     result = {
@@ -54,7 +55,7 @@ def front_matter(config: Mapping[str, Any]) -> str:
         **({} if task == "other" else {"pipeline_tag": task}),
         "model-index": [{"name": f"{config['sweep']}-n{config['sample_count']}", "results": [result]}],
     }
-    return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---\n"
+    return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=10_000)}---\n"
 
 
 def _card(config: Mapping[str, Any], folder: str) -> dict[str, Any]:

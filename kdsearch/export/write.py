@@ -121,7 +121,7 @@ def _checked_models(found: Mapping[int, Best], splits: Splits) -> dict[int, nn.M
             allowed = (
                 f"scores {score:.3f} on validation and its confirmation {before:.3f}: its network's code has changed"
             )
-            problems.append(Problem(f"n={count}", best.trial.key, allowed))
+            problems.append(Problem("student", best.trial.key, allowed))
     if problems:
         raise InputError(problems)
     return models
@@ -145,7 +145,7 @@ def _export(
     config |= {"left_out": write_programs(model, samples, folder), "checked_samples": len(samples)}
     if WEIGHTS in config["left_out"]:
         # There is nothing to hand out.
-        raise InputError([Problem(f"n={summary.sample_count}", WEIGHTS, config["left_out"][WEIGHTS])])
+        raise InputError([Problem("student", best.trial.key, config["left_out"][WEIGHTS])])
     _write_config(folder, config)
     (folder / "README.md").write_text(model_card(config, f"{final.parent.name}/{final.name}"), encoding="utf-8")
     return Exported(final, summary, config["left_out"], best.student.description.target)
