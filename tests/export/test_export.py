@@ -191,6 +191,6 @@ def test_front_matter_is_yaml_whatever_names_are(output: Path) -> None:
     text = model_card(hostile, "out/n=20")
     _, front, body = text.split("---\n", 2)
     assert yaml.safe_load(front)["license"] == "other" and yaml.safe_load(front)["datasets"] == [" ".join(name.split())]
-    assert ModelCard(text).data.license == "other"
+    assert ModelCard(text).data.to_dict()["license"] == "other"
     outside_code = re.sub(r"```.*?```|`[^`\n]*`", "", body, flags=re.S)
     assert "<script" not in outside_code.replace("\\<", ""), "Markdown would take it for HTML"
