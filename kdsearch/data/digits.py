@@ -10,6 +10,7 @@ import numpy as np
 from kdsearch.data.arrays import Arrays
 from kdsearch.data.facts import Facts
 from kdsearch.data.holdout import TEST_SEED
+from kdsearch.data.preprocessing import of_pixels
 from kdsearch.data.subsets import hold_out
 
 TEST_COUNT = 450
@@ -23,7 +24,15 @@ def load(root: Path | None = None, arguments: object = None) -> Arrays:
     inputs = (table[:, :-1] / 16).astype(np.float32).reshape(-1, 1, 8, 8)
     targets = table[:, -1].astype(np.int64)
     train, test = hold_out(targets, TEST_COUNT, TEST_SEED)
-    return Arrays(inputs[train], targets[train], inputs[test], targets[test], class_count=10, class_names=CLASS_NAMES)
+    return Arrays(
+        inputs[train],
+        targets[train],
+        inputs[test],
+        targets[test],
+        class_count=10,
+        class_names=CLASS_NAMES,
+        preprocessing=of_pixels(16, [0.0], [1.0]),
+    )
 
 
 def facts(root: Path | None = None, arguments: object = None) -> Facts:
