@@ -82,12 +82,23 @@ def _study(results: Results, records: Sequence[TrialRecord], names: Sequence[str
         for name in names
     }
     direction = "maximize" if higher_is_better(results.metric) else "minimize"
-    study = optuna.create_study(storage=optuna.storages.InMemoryStorage(), study_name="importance", direction=direction)
+    study = _quiet_study(direction)
     for record in records:
         params = {name: value for name, value in record.params.items() if name in ranges}
         distributions = {name: ranges[name] for name in params}
         study.add_trial(optuna.trial.create_trial(value=record.value, params=params, distributions=distributions))
     return study
+
+
+def _quiet_study(direction: str) -> Study:
+    import optuna
+
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.create_study(storage=optuna.storages.InMemoryStorage(), direction=direction)
+    finally:
+        optuna.logging.set_verbosity(verbosity)
 
 
 def _distribution(results: Results, name: str, values: Sequence[Any]) -> BaseDistribution:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kdsearch.report.confirmation import Confirmed
 from kdsearch.report.data_efficiency import DataEfficiency
-from kdsearch.report.data_efficiency import data_efficiency
+from kdsearch.report.data_efficiency import LabelsCurve
 from kdsearch.report.results import Results
 
 RESAMPLES = 400
@@ -54,9 +54,9 @@ def _intervals(results: Results) -> dict[int, tuple[float | None, float | None]]
     drawn: dict[int, list[float]] = {sample_count: [] for sample_count in distilled}
     for _ in range(RESAMPLES):
         chosen = [replicates[place] for place in generator.integers(len(replicates), size=len(replicates))]
-        curve = _means(labels, chosen)
+        curve = LabelsCurve.of(_means(labels, chosen))
         for sample_count, mean in _means(distilled, chosen).items():
-            found = data_efficiency(sample_count, mean, curve)
+            found = curve.efficiency(sample_count, mean)
             drawn[sample_count].append(math.inf if found.value is None else found.value)
     return {sample_count: _percentiles(values) for sample_count, values in drawn.items() if values}
 

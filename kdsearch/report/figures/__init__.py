@@ -5,20 +5,24 @@ Nothing here imports Altair before a figure is drawn.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kdsearch.report.figures.best_so_far import best_so_far
 from kdsearch.report.figures.data_efficiency import data_efficiency
 from kdsearch.report.figures.fidelity import fidelity
-from kdsearch.report.figures.figure import Draw
 from kdsearch.report.figures.figure import Figure
 from kdsearch.report.figures.importance import importance
 from kdsearch.report.figures.labels_saved import labels_saved
 from kdsearch.report.figures.objectives import objectives
 from kdsearch.report.figures.pareto import pareto_cost
 from kdsearch.report.figures.pareto import pareto_samples
+from kdsearch.report.figures.render import javascript
+from kdsearch.report.figures.render import png
+from kdsearch.report.figures.render import spec
 from kdsearch.report.figures.temperature_alpha import temperature_alpha
 from kdsearch.report.results import Results
 
-FIGURES: tuple[Draw, ...] = (
+FIGURES: tuple[Callable[[Results], Figure | None], ...] = (
     data_efficiency,
     labels_saved,
     temperature_alpha,
@@ -31,7 +35,10 @@ FIGURES: tuple[Draw, ...] = (
 )
 """In the order in which the report shows them."""
 
-__all__ = ["FIGURES", "Figure", "draw"]
+NAMES = frozenset(function.__name__ for function in FIGURES)
+"""A figure is named after the function that draws it."""
+
+__all__ = ["FIGURES", "NAMES", "Figure", "draw", "javascript", "png", "spec"]
 
 
 def draw(results: Results) -> list[Figure]:

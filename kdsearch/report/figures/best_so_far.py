@@ -32,7 +32,12 @@ def best_so_far(results: Results) -> Figure | None:
     opacity = alt.when(pick).then(alt.value(1.0)).otherwise(alt.value(0.1))
     value = alt.Y("value:Q", title=f"best {metric_text(results.metric)}", scale=alt.Scale(zero=False))
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("trial:Q", title="finished trials of the search", axis=alt.Axis(tickMinStep=1, format=",d")),
+        x=alt.X(
+            "trial:Q",
+            title="finished trials of the search",
+            axis=alt.Axis(tickMinStep=1, format=",d"),
+            scale=alt.Scale(zero=False, nice=False),
+        ),
         y=value,
         color=color,
         opacity=opacity,

@@ -65,7 +65,7 @@ def fidelity(results: Results) -> Figure | None:
         return layers.properties(
             width=CELL_WIDTH,
             height=CELL_HEIGHT,
-            title=alt.Title(panel.title, fontSize=12, fontWeight="bold", anchor="start"),
+            title=alt.Title(panel.title, fontSize=12, fontWeight="bold", anchor="start", frame="group"),
         )
 
     chart = alt.concat(*(draw(panel, rows) for panel, rows in panels), columns=2)
@@ -74,8 +74,8 @@ def fidelity(results: Results) -> Figure | None:
         "bands are 95 % t-intervals" if any(half is not None for half in seeds) else "single trials, so no intervals"
     )
     caption = (
-        "Whether students predict what the teacher predicts (agreement, Hellinger distance; on validation) and whether their"
-        f" confidence can be trusted (ECE, NLL; lower is better); {bands}."
+        "Whether students predict what the teacher predicts (agreement, Hellinger distance; on validation) and whether"
+        f" their confidence can be trusted (ECE, NLL; lower is better); {bands}."
     )
     return Figure("fidelity", "Fidelity and calibration", caption, chart, CELL_HEIGHT, CELL_WIDTH)
 

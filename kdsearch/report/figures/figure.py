@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import TypeVar
-
-from kdsearch.report.results import Results
 
 if TYPE_CHECKING:
     import altair as alt
@@ -32,10 +29,6 @@ class Figure:
     height: int
     cell_width: int | None = None
     """Width of one small multiple; None for a single chart, which fills what width there is."""
-
-
-Draw = Callable[[Results], Figure | None]
-"""What makes a figure; None where the results hold nothing to draw."""
 
 
 def thin(rows: Sequence[T], most: int = MOST_POINTS) -> list[T]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kdsearch.report.figures.figure import Figure
-from kdsearch.report.importance import BEST_QUANTILE
+from kdsearch.report.figures.theme import DISTILLED
+from kdsearch.report.figures.theme import INK
 from kdsearch.report.importance import importances
 from kdsearch.report.results import Results
 
@@ -35,7 +36,7 @@ def importance(results: Results) -> Figure | None:
     )
     chart = alt.layer(
         base.mark_rect(cornerRadius=2, stroke="white", strokeWidth=2).encode(
-            color=alt.Color("share:Q", scale=alt.Scale(scheme="teals", domain=[0, 1]), legend=None),
+            color=alt.Color("share:Q", scale=alt.Scale(range=["#f1f5f6", DISTILLED], domain=[0, 1]), legend=None),
             tooltip=[
                 alt.Tooltip("parameter:N"),
                 alt.Tooltip("n:O"),
@@ -45,13 +46,13 @@ def importance(results: Results) -> Figure | None:
         ),
         base.mark_text(fontSize=12).encode(
             text=alt.Text("share:Q", format=".0%"),
-            color=alt.when("datum.share > 0.55").then(alt.value("white")).otherwise(alt.value("#1d2429")),
+            color=alt.when("datum.share > 0.55").then(alt.value("white")).otherwise(alt.value(INK)),
         ),
     )
     fewest = min(one.trials for one in found)
     hint = f" With {fewest} trials it is a hint rather than a measurement." if fewest < 50 else ""
     caption = (
-        f"What each searched parameter contributes to getting among the best {BEST_QUANTILE:.0%} of the trials of the same"
+        f"What each searched parameter contributes to getting among the best quarter of the trials of the same"
         f" n, by PED-ANOVA (arXiv 2304.10255); a column adds up to 100 %. No intervals.{hint}"
     )
     return Figure("importance", "What matters", caption, chart, ROW_HEIGHT * len(names) + 10)

@@ -25,12 +25,13 @@ def labels_saved(results: Results) -> Figure | None:
 
     recipes = {summary.sample_count: summary.recipe_label for summary in results.summaries}
     rows = [_row(found, recipes[found.sample_count] or "") for found in saved]
+    kinds = [kind for kind in KINDS if any(row["kind"] == kind for row in rows)]
     reach = [float(row[key]) for row in rows for key in ("value", "low", "high") if row[key] is not None]
     scale = alt.Scale(type="log", base=2, domain=[min(0.8, *reach) / 1.1, max(2.0, *reach) * 1.25], nice=False)
     value = alt.Y(
         "value:Q", scale=scale, title="labels needed without distillation / n", axis=alt.Axis(format="~r", tickCount=6)
     )
-    base = alt.Chart(alt.Data(values=rows)).encode(x=alt.X("n:Q", **count_axis(results.sample_counts)))
+    base = alt.Chart(alt.Data(values=rows)).encode(x=alt.X("n:Q", **count_axis(results.sample_counts, margin=1.3)))
     chart = alt.layer(
         alt.Chart(alt.Data(values=[{"one": 1.0}])).mark_rule(strokeDash=[7, 4], color=SOFT).encode(y="one:Q"),
         base.mark_line(color=DISTILLED, opacity=0.35, strokeWidth=2).encode(y=value),
@@ -41,8 +42,8 @@ def labels_saved(results: Results) -> Figure | None:
             y=value,
             shape=alt.Shape(
                 "kind:N",
-                scale=alt.Scale(domain=list(KINDS), range=list(KINDS.values())),
-                legend=alt.Legend(orient="top", title=None),
+                scale=alt.Scale(domain=kinds, range=[KINDS[kind] for kind in kinds]),
+                legend=alt.Legend(orient="top", title=None) if kinds != ["measured"] else None,
             ),
             tooltip=[
                 alt.Tooltip("n:Q", format=",d"),
@@ -53,7 +54,9 @@ def labels_saved(results: Results) -> Figure | None:
                 alt.Tooltip("recipe:N"),
             ],
         ),
-        base.mark_text(dy=-16, dx=4, fontSize=12, color=DISTILLED, fontWeight="bold").encode(y=value, text="short:N"),
+        base.mark_text(dy=-9, dx=9, align="left", fontSize=12, color=DISTILLED, fontWeight="bold").encode(
+            y=value, text="short:N"
+        ),
     )
     return Figure("labels_saved", "Labels saved", _caption(saved), chart, HEIGHT)
 

@@ -48,7 +48,10 @@ def objectives(results: Results) -> Figure | None:
         for kind, value in (("best", r.best), ("median", r.median))
     ]
     x = alt.X(
-        "accuracy:Q", title="validation accuracy, %", scale=alt.Scale(zero=False), axis=alt.Axis(grid=True, tickCount=5)
+        "accuracy:Q",
+        title="validation accuracy, %",
+        scale=alt.Scale(zero=False, nice=False, padding=10),
+        axis=alt.Axis(grid=True, tickCount=5),
     )
     y = alt.Y("objective:N", title=None, sort=names, axis=alt.Axis(labelFontSize=12))
     tooltip = [

@@ -59,8 +59,8 @@ def pareto_samples(results: Results) -> Figure | None:
         front.transform_filter("datum.is_own").mark_circle(size=70, opacity=1),
     )
     caption = (
-        "What accuracy the search got for how many labelled samples: ticks are searched trials, the stairs the best with"
-        f" at most n samples. Single trials on validation, so no intervals.{thinned(shown, trials)}"
+        "What accuracy the search got for how many labelled samples: ticks are searched trials, the stairs the best"
+        f" with at most n samples. Single trials on validation, so no intervals.{thinned(shown, trials)}"
     )
     return Figure("pareto_samples", "Accuracy for labelled samples", caption, chart, HEIGHT)
 

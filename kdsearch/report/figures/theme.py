@@ -32,18 +32,18 @@ CONFIG: dict[str, Any] = {
         "titlePadding": 8,
     },
     "axisX": {"grid": False},
-    "axisY": {"domain": False, "ticks": False},
+    "axisY": {"domain": False, "ticks": False, "labelFlush": True},
     "legend": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelColor": INK},
     "header": {"labelFontSize": 12, "labelFontWeight": "bold", "labelColor": INK, "title": None},
 }
 
 
-def count_axis(sample_counts: Sequence[int], title: str = "labelled samples n") -> dict[str, Any]:
-    """Of a log axis with one tick for each sample count."""
+def count_axis(sample_counts: Sequence[int], margin: float = 1.12) -> dict[str, Any]:
+    """Of a log axis with one tick for each sample count; `margin` is what it goes on for at its right, as a factor."""
     low, high = min(sample_counts), max(sample_counts)
     return {
-        "scale": {"type": "log", "domain": [low / 1.12, high * 1.12], "nice": False},
-        "axis": {"values": list(sample_counts), "format": ",d", "labelOverlap": True, "title": title},
+        "scale": {"type": "log", "domain": [low / 1.12, high * margin], "nice": False},
+        "axis": {"values": list(sample_counts), "format": ",d", "labelOverlap": True, "title": "labelled samples n"},
     }
 
 
@@ -68,4 +68,4 @@ def top_legend(columns: int = 3) -> alt.Legend:
     """Above the chart, where it costs no width."""
     import altair as alt
 
-    return alt.Legend(orient="top", title=None, columns=columns, symbolType="circle", labelLimit=220)
+    return alt.Legend(orient="top", title=None, columns=columns, symbolType="circle", symbolOpacity=1, labelLimit=220)
