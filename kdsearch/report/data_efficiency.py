@@ -70,6 +70,6 @@ def data_efficiency(sample_count: int, accuracy: float, labels_curve: Mapping[in
 
 def monotone(accuracies: list[float]) -> list[float]:
     """The non-decreasing curve closest to `accuracies` in least squares; empty for none."""
-    from sklearn.isotonic import isotonic_regression
+    from scipy.optimize import isotonic_regression
 
-    return [float(value) for value in isotonic_regression(accuracies)] if accuracies else []
+    return [float(value) for value in isotonic_regression(accuracies).x] if accuracies else []

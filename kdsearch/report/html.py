@@ -71,7 +71,7 @@ CHIPS = {"supported": "good", "not supported": "bad", "unclear": "maybe"}
 _LONGEST_ERROR = 2000
 
 
-def report_html(content: Content, drawn: Sequence[figures.Figure], embedding: bytes | None = None) -> str:
+def report_html(content: Content, drawing: figures.Drawing, embedding: bytes | None = None) -> str:
     """The page; `embedding` is a PNG picture to show, too."""
     from markupsafe import Markup
 
@@ -86,9 +86,10 @@ def report_html(content: Content, drawn: Sequence[figures.Figure], embedding: by
             sweep=sweep,
             verdict=verdict(sweep, records),
             tiles=headline(content),
-            figures={figure.name: figure for figure in drawn},
-            specs={figure.name: figures.spec(figure) for figure in drawn},
-            javascript=Markup(figures.javascript()) if drawn else None,
+            figures={picture.figure.name: picture.figure for picture in drawing.pictures},
+            specs={picture.figure.name: picture.spec for picture in drawing.pictures},
+            undrawn=drawing.failures,
+            javascript=Markup(figures.javascript()) if drawing.pictures else None,
             embedding=base64.b64encode(embedding).decode() if embedding is not None else None,
             summaries=summaries,
             evaluated_on={summary.evaluated_on for summary in summaries if summary.distilled},

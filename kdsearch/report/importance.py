@@ -81,8 +81,7 @@ def _study(results: Results, records: Sequence[TrialRecord], names: Sequence[str
         name: _distribution(results, name, [record.params[name] for record in records if name in record.params])
         for name in names
     }
-    direction = "maximize" if higher_is_better(results.metric) else "minimize"
-    study = _quiet_study(direction)
+    study = _quiet_study(results.metric)
     for record in records:
         params = {name: value for name, value in record.params.items() if name in ranges}
         distributions = {name: ranges[name] for name in params}
@@ -90,13 +89,16 @@ def _study(results: Results, records: Sequence[TrialRecord], names: Sequence[str
     return study
 
 
-def _quiet_study(direction: str) -> Study:
+def _quiet_study(metric: str) -> Study:
     import optuna
+    from optuna.study import StudyDirection
 
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        return optuna.create_study(storage=optuna.storages.InMemoryStorage(), direction=direction)
+        storage = optuna.storages.InMemoryStorage()
+        direction = StudyDirection.MAXIMIZE if higher_is_better(metric) else StudyDirection.MINIMIZE
+        return optuna.create_study(storage=storage, direction=direction)
     finally:
         optuna.logging.set_verbosity(verbosity)
 

@@ -37,10 +37,10 @@ def write_report(sweep: SweepRecord, records: Sequence[TrialRecord], output: Pat
     """
     (output / PLOTS).mkdir(parents=True, exist_ok=True)
     content = Content.of(sweep, records)
-    drawn = figures.draw(content.results)
-    for figure in drawn:
-        _replace(output / PLOTS / f"{figure.name}.png", figures.png(figure))
-    for name in figures.NAMES - {figure.name for figure in drawn}:
+    drawing = figures.draw(content)
+    for picture in drawing.pictures:
+        _replace(output / PLOTS / f"{picture.figure.name}.png", picture.png)
+    for name in figures.NAMES - {picture.figure.name for picture in drawing.pictures}:
         (output / PLOTS / f"{name}.png").unlink(missing_ok=True)
     table = trials_frame(records)
     _replace(output / "trials.csv", csv(table).encode())
@@ -48,7 +48,7 @@ def write_report(sweep: SweepRecord, records: Sequence[TrialRecord], output: Pat
     document = json.dumps(content_document(content), indent=2, allow_nan=False) + "\n"
     _replace(output / "report.json", document.encode())
     embedding = output / EMBEDDING
-    page = report_html(content, drawn, embedding.read_bytes() if embedding.is_file() else None)
+    page = report_html(content, drawing, embedding.read_bytes() if embedding.is_file() else None)
     return _replace(output / HTML, page.encode())
 
 

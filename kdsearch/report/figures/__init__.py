@@ -6,7 +6,11 @@ Nothing here imports Altair before a figure is drawn.
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
+from kdsearch.report.content import Content
 from kdsearch.report.figures.best_so_far import best_so_far
 from kdsearch.report.figures.data_efficiency import data_efficiency
 from kdsearch.report.figures.fidelity import fidelity
@@ -20,9 +24,8 @@ from kdsearch.report.figures.render import javascript
 from kdsearch.report.figures.render import png
 from kdsearch.report.figures.render import spec
 from kdsearch.report.figures.temperature_alpha import temperature_alpha
-from kdsearch.report.results import Results
 
-FIGURES: tuple[Callable[[Results], Figure | None], ...] = (
+FIGURES: tuple[Callable[[Content], Figure | None], ...] = (
     data_efficiency,
     labels_saved,
     temperature_alpha,
@@ -38,9 +41,35 @@ FIGURES: tuple[Callable[[Results], Figure | None], ...] = (
 NAMES = frozenset(function.__name__ for function in FIGURES)
 """A figure is named after the function that draws it."""
 
-__all__ = ["FIGURES", "NAMES", "Figure", "draw", "javascript", "png", "spec"]
+__all__ = ["FIGURES", "NAMES", "Drawing", "Figure", "Picture", "draw", "javascript"]
 
 
-def draw(results: Results) -> list[Figure]:
-    """Every figure that the results have something for."""
-    return [figure for function in FIGURES if (figure := function(results)) is not None]
+@dataclass(frozen=True)
+class Picture:
+    """A figure and what it looks like."""
+
+    figure: Figure
+    spec: Mapping[str, Any]
+    """Vega-Lite, for vega-embed."""
+    png: bytes
+
+
+@dataclass(frozen=True)
+class Drawing:
+    pictures: tuple[Picture, ...]
+    """Of the figures that there is something for."""
+    failures: Mapping[str, str]
+    """Why figures could not be drawn, by name: a picture is not worth the rest of a report."""
+
+
+def draw(content: Content) -> Drawing:
+    pictures, failures = [], {}
+    for function in FIGURES:
+        try:
+            figure = function(content)
+            if figure is not None:
+                found = spec(figure)
+                pictures.append(Picture(figure, found, png(found)))
+        except Exception as error:
+            failures[function.__name__] = f"{type(error).__name__}: {error}"
+    return Drawing(tuple(pictures), failures)

@@ -6,16 +6,18 @@ from typing import Any
 
 from kdsearch.progress.formatting import metric_text
 from kdsearch.report.comparison import is_better
+from kdsearch.report.content import Content
 from kdsearch.report.figures.figure import Figure
 from kdsearch.report.figures.theme import count_colors
-from kdsearch.report.figures.theme import top_legend
+from kdsearch.report.figures.theme import count_legend
 from kdsearch.report.results import Results
 
 HEIGHT = 320
 
 
-def best_so_far(results: Results) -> Figure | None:
+def best_so_far(content: Content) -> Figure | None:
     """None before a searched trial has finished."""
+    results = content.results
     rows = [row for count in results.sample_counts for row in _steps(results, count)]
     if not rows:
         return None
@@ -27,7 +29,7 @@ def best_so_far(results: Results) -> Figure | None:
         if summary.labels_trial is not None and summary.labels_trial.value is not None
     ]
     scale = count_colors(results.sample_counts)
-    color = alt.Color("n:N", scale=scale, legend=top_legend(columns=6), title=None)
+    color = alt.Color("n:N", scale=scale, legend=count_legend(), title=None)
     pick = alt.selection_point(name="pick", fields=["n"], bind="legend")
     opacity = alt.when(pick).then(alt.value(1.0)).otherwise(alt.value(0.1))
     value = alt.Y("value:Q", title=f"best {metric_text(results.metric)}", scale=alt.Scale(zero=False))
@@ -36,7 +38,7 @@ def best_so_far(results: Results) -> Figure | None:
             "trial:Q",
             title="finished trials of the search",
             axis=alt.Axis(tickMinStep=1, format=",d"),
-            scale=alt.Scale(zero=False, nice=False),
+            scale=alt.Scale(zero=False, nice=False, padding=12),
         ),
         y=value,
         color=color,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from kdsearch.report.content import Content
 from kdsearch.report.figures.figure import Figure
 from kdsearch.report.figures.theme import BEST_RECIPE
 from kdsearch.report.figures.theme import LABELS_ONLY
@@ -20,8 +21,9 @@ from kdsearch.report.wording import percent
 HEIGHT = 380
 
 
-def data_efficiency(results: Results) -> Figure | None:
+def data_efficiency(content: Content) -> Figure | None:
     """Labels only, the best recipe, controls and teacher, with 95 % bands where there are several seeds."""
+    results = content.results
     rows = [row for summary in results.summaries for row in _rows(summary)]
     if not rows:
         return None

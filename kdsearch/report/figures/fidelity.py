@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from kdsearch.report.content import Content
 from kdsearch.report.figures.figure import Figure
 from kdsearch.report.figures.theme import BEST_RECIPE
 from kdsearch.report.figures.theme import LABELS_ONLY
@@ -15,7 +16,7 @@ from kdsearch.report.results import Results
 from kdsearch.report.statistics import Estimate
 from kdsearch.report.summary import CountSummary
 
-CELL_WIDTH, CELL_HEIGHT = 330, 190
+CELL_WIDTH, CELL_HEIGHT = 400, 200
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,15 @@ PANELS = (
 )
 
 
-def fidelity(results: Results) -> Figure | None:
+def fidelity(content: Content) -> Figure | None:
     """None where none of it was recorded."""
+    results = content.results
     panels = [(panel, rows) for panel in PANELS if (rows := _rows(results, panel))]
     if not panels:
         return None
     import altair as alt
 
-    def draw(panel: Panel, rows: list[dict[str, Any]]) -> alt.LayerChart:
+    def draw(panel: Panel, rows: list[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
         value = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
         base = alt.Chart(alt.Data(values=rows)).encode(
             x=alt.X("n:Q", **count_axis(results.sample_counts)),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from kdsearch.report.content import Content
 from kdsearch.report.figures.figure import Figure
 from kdsearch.report.figures.theme import DISTILLED
 from kdsearch.report.figures.theme import INK
-from kdsearch.report.importance import importances
-from kdsearch.report.results import Results
 
 ROW_HEIGHT = 40
 
 
-def importance(results: Results) -> Figure | None:
-    found = importances(results)
+def importance(content: Content) -> Figure | None:
+    results = content.results
+    found = content.importances
     if not found:
         return None
     import altair as alt

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from kdsearch.report.content import Content
 from kdsearch.report.figures.figure import Figure
 from kdsearch.report.figures.theme import DISTILLED
 from kdsearch.report.figures.theme import SOFT
 from kdsearch.report.figures.theme import count_axis
 from kdsearch.report.labels_saved import LabelsSaved
-from kdsearch.report.labels_saved import labels_saved as compute
-from kdsearch.report.results import Results
 from kdsearch.report.wording import times
 
 HEIGHT = 300
 KINDS = {"measured": "circle", "at least": "triangle-up", "at most": "triangle-down"}
 
 
-def labels_saved(results: Results) -> Figure | None:
-    saved = compute(results)
+def labels_saved(content: Content) -> Figure | None:
+    results = content.results
+    saved = content.labels_saved
     if not saved:
         return None
     import altair as alt
@@ -92,7 +93,7 @@ def interval_text(found: LabelsSaved) -> str:
     return " to ".join(ends)
 
 
-def _caption(saved: list[LabelsSaved]) -> str:
+def _caption(saved: Sequence[LabelsSaved]) -> str:
     interval = (
         "Vertical lines are 95 % percentile bootstrap intervals over replicates."
         if any(found.has_interval for found in saved)

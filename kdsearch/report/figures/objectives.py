@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from kdsearch.report.comparison import accuracy
+from kdsearch.report.content import Content
 from kdsearch.report.figures.figure import Figure
 from kdsearch.report.figures.figure import thin
 from kdsearch.report.figures.figure import thinned
 from kdsearch.report.figures.theme import DISTILLED
 from kdsearch.report.figures.theme import INK
-from kdsearch.report.objectives import compare_objectives
-from kdsearch.report.results import Results
 
-CELL_WIDTH = 250
+CELL_WIDTH = 270
 ROW_HEIGHT = 26
 
 
-def objectives(results: Results) -> Figure | None:
+def objectives(content: Content) -> Figure | None:
     """None where one objective alone was searched."""
-    compared = compare_objectives(results)
+    results = content.results
+    compared = content.objectives
     names = list(dict.fromkeys(result.objective for result in compared))
     if len(names) < 2:
         return None

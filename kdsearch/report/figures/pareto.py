@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kdsearch.report.comparison import accuracy
+from kdsearch.report.content import Content
 from kdsearch.report.figures.figure import Figure
 from kdsearch.report.figures.figure import thin
 from kdsearch.report.figures.figure import thinned
@@ -13,6 +14,7 @@ from kdsearch.report.figures.theme import LABELS
 from kdsearch.report.figures.theme import LABELS_ONLY
 from kdsearch.report.figures.theme import count_axis
 from kdsearch.report.figures.theme import count_colors
+from kdsearch.report.figures.theme import count_legend
 from kdsearch.report.figures.theme import top_legend
 from kdsearch.report.pareto import FLOPS
 from kdsearch.report.pareto import PARAMETERS
@@ -22,8 +24,9 @@ HEIGHT = 340
 DISTILLATION = "distillation"
 
 
-def pareto_samples(results: Results) -> Figure | None:
+def pareto_samples(content: Content) -> Figure | None:
     """None with fewer than two sample counts that have an accuracy."""
+    results = content.results
     trials = _trials(results)
     if len({row["n"] for row in trials}) < 2:
         return None
@@ -65,8 +68,9 @@ def pareto_samples(results: Results) -> Figure | None:
     return Figure("pareto_samples", "Accuracy for labelled samples", caption, chart, HEIGHT)
 
 
-def pareto_cost(results: Results) -> Figure | None:
+def pareto_cost(content: Content) -> Figure | None:
     """None where all students cost the same."""
+    results = content.results
     front = [
         {**_cost(point.trial, point.val_accuracy), "is_front": True}
         for summary in results.summaries
@@ -91,7 +95,7 @@ def pareto_cost(results: Results) -> Figure | None:
             axis=alt.Axis(format="~s", labelOverlap=True),
         ),
         y=alt.Y("accuracy:Q", title="validation accuracy, %", scale=alt.Scale(zero=False)),
-        color=alt.Color("n:N", scale=count_colors(results.sample_counts), legend=top_legend(columns=6), title=None),
+        color=alt.Color("n:N", scale=count_colors(results.sample_counts), legend=count_legend(), title=None),
         tooltip=[
             alt.Tooltip("n:N"),
             alt.Tooltip("accuracy:Q", title="validation accuracy, %", format=".1f"),

@@ -15,20 +15,22 @@ PNG_SCALE = 2
 
 def spec(figure: Figure) -> dict[str, Any]:
     """For vega-embed: a single chart is as wide as the page lets it be."""
-    found: dict[str, Any] = figure.chart.to_dict()
+    # Altair has checked every part already; checking the whole once more takes most of its time.
+    found: dict[str, Any] = figure.chart.to_dict(validate=False)
     found["config"] = CONFIG
     if figure.cell_width is None:
         found |= {"width": "container", "height": figure.height}
     return found
 
 
-def png(figure: Figure) -> bytes:
+def png(spec: dict[str, Any]) -> bytes:
+    """The picture of a spec that `spec` gave."""
     import vl_convert
 
-    found = spec(figure)
-    if figure.cell_width is None:
+    found = spec | {"padding": 12}
+    if found.get("width") == "container":
         found["width"] = PNG_WIDTH
-    image: bytes = vl_convert.vegalite_to_png(found | {"padding": 12}, vl_version=vega_lite_version(), scale=PNG_SCALE)
+    image: bytes = vl_convert.vegalite_to_png(found, vl_version=vega_lite_version(), scale=PNG_SCALE)
     return image
 
 
@@ -37,7 +39,7 @@ def javascript() -> str:
     """Vega, Vega-Lite and vega-embed in one piece, which defines `vegaEmbed`; needs no network."""
     import vl_convert
 
-    bundle: str = vl_convert.javascript_bundle(vl_version=vega_lite_version())
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=vega_lite_version())
     # Inside an HTML script nothing may look like its end.
     return bundle.replace("</script", "<\\/script")
 
@@ -49,5 +51,5 @@ def vega_lite_version() -> str:
     import vl_convert
 
     wanted = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    there = [version.removeprefix("v") for version in vl_convert.get_vegalite_versions()]
+    there: list[str] = [version.removeprefix("v") for version in vl_convert.get_vegalite_versions()]
     return wanted if wanted in there else there[-1]

@@ -7,12 +7,12 @@ from typing import Any
 
 from kdsearch.ledger.records import TrialRecord
 from kdsearch.report.comparison import accuracy
+from kdsearch.report.content import Content
 from kdsearch.report.figures.figure import Figure
 from kdsearch.report.figures.figure import thin
 from kdsearch.report.figures.figure import thinned
-from kdsearch.report.results import Results
 
-CELL_WIDTH, CELL_HEIGHT = 210, 190
+CELL_WIDTH, CELL_HEIGHT = 260, 190
 OCTAVE_BINS = 1
 """Bins of temperature for each doubling."""
 ALPHA_BINS = 10
@@ -21,8 +21,9 @@ MOST_DOTS = 120
 """Trials drawn in one small multiple."""
 
 
-def temperature_alpha(results: Results) -> Figure | None:
+def temperature_alpha(content: Content) -> Figure | None:
     """None where fewer than two temperatures or alphas were tried."""
+    results = content.results
     trials = [r for count in results.sample_counts for r in results.searched(count) if _is_in_the_plane(r)]
     if len({r.recipe.hyperparameters["temperature"] for r in trials}) < 2 or len({r.recipe.alpha for r in trials}) < 2:
         return None

@@ -64,6 +64,15 @@ def who_colors(controls: Sequence[str], *, teacher: bool = False) -> alt.Scale:
     return alt.Scale(domain=names, range=own + [CONTROLS[i % len(CONTROLS)] for i in range(len(controls))])
 
 
+def count_legend() -> alt.Legend:
+    """Of sample counts, above the chart."""
+    import altair as alt
+
+    return alt.Legend(
+        orient="top", title=None, columns=6, symbolType="circle", symbolOpacity=1, labelExpr="'n = ' + datum.label"
+    )
+
+
 def top_legend(columns: int = 3) -> alt.Legend:
     """Above the chart, where it costs no width."""
     import altair as alt
