@@ -64,10 +64,7 @@ def sample_records(
     records: list[TrialRecord] = []
     for count in counts:
         searched = [_searched(random, count, number) for number in range(trials)]
-        controls = [
-            make_control("labels", count, _labels(random, count), number=0),
-            make_control("label_smoothing", count, _labels(random, count) + 0.01, number=1, recipe=SMOOTHED),
-        ]
+        controls = [_control(random, count, 0), _control(random, count, 1)]
         records += [*searched, *controls]
         if confirmed:
             best = sorted(searched, key=lambda record: (-(record.value or 0.0), record.number))[:TOP_K]
@@ -86,6 +83,13 @@ def _searched(random: np.random.Generator, count: int, number: int) -> TrialReco
     return make_record(
         number, sample_count=count, recipe=recipe, value=accuracy, metrics=_metrics(random, "val", accuracy)
     )
+
+
+def _control(random: np.random.Generator, count: int, number: int) -> TrialRecord:
+    """Labels only, or label smoothing, which is a little better."""
+    name, recipe = (("labels", LABELS), ("label_smoothing", SMOOTHED))[number]
+    accuracy = _labels(random, count) + 0.01 * number
+    return make_control(name, count, accuracy, number=number, recipe=recipe, metrics=_metrics(random, "val", accuracy))
 
 
 def _confirmations(
@@ -116,6 +120,3 @@ def _metrics(random: np.random.Generator, split: str, accuracy: float) -> dict[s
     fidelity = {"val_agreement": accuracy, "val_hellinger": 1 - accuracy} if split == "val" else {}
     found = {"accuracy": accuracy, "nll": 2 * (1 - accuracy), "ece": 0.05 + float(random.uniform(0, 0.01))}
     return {f"{split}_{name}": value for name, value in found.items()} | fidelity
-
-
-__all__ = ["COUNTS", "LABELS", "SEEDS", "TOP_K", "sample_records", "sample_sweep"]

@@ -33,7 +33,7 @@ def best_so_far(content: Content) -> Figure | None:
     pick = alt.selection_point(name="pick", fields=["n"], bind="legend")
     opacity = alt.when(pick).then(alt.value(1.0)).otherwise(alt.value(0.1))
     value = alt.Y("value:Q", title=f"best {metric_text(results.metric)}", scale=alt.Scale(zero=False))
-    base = alt.Chart(alt.Data(values=rows)).encode(
+    base = alt.Chart().encode(
         x=alt.X(
             "trial:Q",
             title="finished trials of the search",
@@ -60,6 +60,7 @@ def best_so_far(content: Content) -> Figure | None:
             ]
         )
         .add_params(pick),
+        data=alt.Data(values=rows),
     )
     caption = (
         "The best value of the search up to each finished trial, by n (click the legend for one alone)"

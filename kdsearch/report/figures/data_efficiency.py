@@ -33,7 +33,7 @@ def data_efficiency(content: Content) -> Figure | None:
     teacher = teacher_accuracy(results)
     color = alt.Color("who:N", scale=who_colors(controls, teacher=teacher is not None), legend=top_legend(), title=None)
     pick = alt.selection_point(name="pick", fields=["who"], bind="legend")
-    base = alt.Chart(alt.Data(values=rows)).encode(
+    base = alt.Chart().encode(
         x=alt.X("n:Q", **count_axis(results.sample_counts)),
         color=color,
         opacity=alt.when(pick).then(alt.value(1.0)).otherwise(alt.value(0.12)),
@@ -68,7 +68,13 @@ def data_efficiency(content: Content) -> Figure | None:
             .mark_rule(strokeDash=[7, 4], strokeWidth=1.3)
             .encode(y=value, color=color, tooltip=[alt.Tooltip("text:N", title="teacher's accuracy, %")])
         )
-    return Figure("data_efficiency", "Accuracy against labelled samples", _caption(results), alt.layer(*layers), HEIGHT)
+    return Figure(
+        "data_efficiency",
+        "Accuracy against labelled samples",
+        _caption(results),
+        alt.layer(*layers, data=alt.Data(values=rows)),
+        HEIGHT,
+    )
 
 
 def teacher_accuracy(results: Results) -> float | None:

@@ -45,7 +45,7 @@ def fidelity(content: Content) -> Figure | None:
 
     def draw(panel: Panel, rows: list[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
         value = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
-        base = alt.Chart(alt.Data(values=rows)).encode(
+        base = alt.Chart().encode(
             x=alt.X("n:Q", **count_axis(results.sample_counts)),
             color=alt.Color("who:N", scale=who_colors([]), legend=top_legend(), title=None),
         )
@@ -63,6 +63,7 @@ def fidelity(content: Content) -> Figure | None:
                     alt.Tooltip("split:N", title="measured on"),
                 ],
             ),
+            data=alt.Data(values=rows),
         )
         return layers.properties(
             width=CELL_WIDTH,

@@ -25,7 +25,7 @@ def importance(content: Content) -> Figure | None:
         {"n": str(one.sample_count), "parameter": one.parameter, "share": one.share, "trials": one.trials}
         for one in found
     ]
-    base = alt.Chart(alt.Data(values=rows)).encode(
+    base = alt.Chart().encode(
         x=alt.X(
             "n:O",
             sort=[str(count) for count in results.sample_counts],
@@ -48,6 +48,7 @@ def importance(content: Content) -> Figure | None:
             text=alt.Text("share:Q", format=".0%"),
             color=alt.when("datum.share > 0.55").then(alt.value("white")).otherwise(alt.value(INK)),
         ),
+        data=alt.Data(values=rows),
     )
     fewest = min(one.trials for one in found)
     hint = f" With {fewest} trials it is a hint rather than a measurement." if fewest < 50 else ""

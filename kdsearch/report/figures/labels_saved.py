@@ -32,7 +32,7 @@ def labels_saved(content: Content) -> Figure | None:
     value = alt.Y(
         "value:Q", scale=scale, title="labels needed without distillation / n", axis=alt.Axis(format="~r", tickCount=6)
     )
-    base = alt.Chart(alt.Data(values=rows)).encode(x=alt.X("n:Q", **count_axis(results.sample_counts, margin=1.3)))
+    base = alt.Chart().encode(x=alt.X("n:Q", **count_axis(results.sample_counts, margin=1.3)))
     chart = alt.layer(
         alt.Chart(alt.Data(values=[{"one": 1.0}])).mark_rule(strokeDash=[7, 4], color=SOFT).encode(y="one:Q"),
         base.mark_line(color=DISTILLED, opacity=0.35, strokeWidth=2).encode(y=value),
@@ -58,6 +58,7 @@ def labels_saved(content: Content) -> Figure | None:
         base.mark_text(dy=-9, dx=9, align="left", fontSize=12, color=DISTILLED, fontWeight="bold").encode(
             y=value, text="short:N"
         ),
+        data=alt.Data(values=rows),
     )
     return Figure("labels_saved", "Labels saved", _caption(saved), chart, HEIGHT)
 

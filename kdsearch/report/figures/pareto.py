@@ -53,13 +53,14 @@ def pareto_samples(content: Content) -> Figure | None:
         alt.Tooltip("accuracy:Q", title="validation accuracy, %", format=".1f"),
         alt.Tooltip("label:N", title="recipe"),
     ]
-    front = alt.Chart(alt.Data(values=fronts)).encode(x=x, y=y, color=color, tooltip=tooltip)
+    front = alt.Chart().encode(x=x, y=y, color=color, tooltip=tooltip)
     chart = alt.layer(
         alt.Chart(alt.Data(values=shown))
         .mark_tick(orient="horizontal", width=14, thickness=1.2, opacity=0.28, color=DISTILLED)
         .encode(x=x, y=y, tooltip=tooltip),
         front.mark_line(interpolate="step-after", strokeWidth=2.2),
         front.transform_filter("datum.is_own").mark_circle(size=70, opacity=1),
+        data=alt.Data(values=fronts),
     )
     caption = (
         "What accuracy the search got for how many labelled samples: ticks are searched trials, the stairs the best"
@@ -87,7 +88,7 @@ def pareto_cost(content: Content) -> Figure | None:
         if (value := accuracy(record)) is not None and FLOPS in record.metrics
     ]
     shown = thin(trials)
-    base = alt.Chart(alt.Data(values=[*shown, *front])).encode(
+    base = alt.Chart().encode(
         x=alt.X(
             "flops:Q",
             title="FLOPs of one forward pass",
@@ -109,6 +110,7 @@ def pareto_cost(content: Content) -> Figure | None:
         base.transform_filter("!datum.is_front").mark_circle(size=22, opacity=0.35),
         is_front.mark_line(interpolate="step-after", strokeWidth=2),
         is_front.mark_circle(size=80, opacity=1),
+        data=alt.Data(values=[*shown, *front]),
     )
     caption = (
         "Searched students by what they cost; on the stairs no student of the same n is both cheaper and more accurate."
