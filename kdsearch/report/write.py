@@ -15,6 +15,7 @@ from kdsearch.ledger.records import TrialRecord
 from kdsearch.report import figures
 from kdsearch.report.content import Content
 from kdsearch.report.document import content_document
+from kdsearch.report.finite import finite
 from kdsearch.report.html import report_html
 from kdsearch.report.table import csv
 from kdsearch.report.table import parquet
@@ -45,7 +46,7 @@ def write_report(sweep: SweepRecord, records: Sequence[TrialRecord], output: Pat
     table = trials_frame(records)
     _replace(output / "trials.csv", csv(table).encode())
     _replace(output / "trials.parquet", parquet(table))
-    document = json.dumps(content_document(content), indent=2, allow_nan=False) + "\n"
+    document = json.dumps(finite(content_document(content)), indent=2, allow_nan=False) + "\n"
     _replace(output / "report.json", document.encode())
     embedding = output / EMBEDDING
     page = report_html(content, drawing, embedding.read_bytes() if embedding.is_file() else None)

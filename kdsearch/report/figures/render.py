@@ -7,6 +7,7 @@ from typing import Any
 
 from kdsearch.report.figures.figure import Figure
 from kdsearch.report.figures.theme import CONFIG
+from kdsearch.report.finite import finite
 
 PNG_WIDTH = 760
 """Of a single chart, before it is scaled."""
@@ -16,7 +17,7 @@ PNG_SCALE = 2
 def spec(figure: Figure) -> dict[str, Any]:
     """For vega-embed: a single chart is as wide as the page lets it be."""
     # Altair has checked every part already; checking the whole once more takes most of its time.
-    found: dict[str, Any] = figure.chart.to_dict(validate=False)
+    found: dict[str, Any] = finite(figure.chart.to_dict(validate=False))
     found["config"] = CONFIG
     if figure.cell_width is None:
         found |= {"width": "container", "height": figure.height}
