@@ -1,20 +1,39 @@
 from __future__ import annotations
 
+import base64
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from markupsafe import escape
 
+from kdsearch.ledger.records import AttemptRecord
 from kdsearch.ledger.records import Kind
 from kdsearch.ledger.records import Reason
 from kdsearch.ledger.records import SweepState
 from kdsearch.ledger.records import TrialRecord
 from kdsearch.ledger.records import TrialState
+from kdsearch.questions import Answer
+from kdsearch.questions import Evidence
+from kdsearch.recipe import Recipe
+from kdsearch.report.content import Content
+from kdsearch.report.document import content_document
+from kdsearch.report.figures import Drawing
+from kdsearch.report.html import report_html
+from kdsearch.report.statistics import Estimate
+from kdsearch.report.write import report_files
 from kdsearch.report.write import write_report
+from tests.factories import LABELS
+from tests.factories import START
+from tests.factories import make_confirmations
+from tests.factories import make_control
 from tests.factories import make_record
 from tests.factories import make_sweep
+from tests.report.samples import sample_records
 from tests.report.test_summary import RECORDS
 from tests.report.test_summary import confirmed_count
 
@@ -46,19 +65,85 @@ def test_report_json_keeps_its_contract(tmp_path: Path) -> None:
 def test_report_html_is_one_file_that_needs_no_network(tmp_path: Path) -> None:
     document, html = written(tmp_path, RECORDS)
     assert document["verdict"] in html
-    assert "<svg" in html and "kl T=20 a=1.00" in html
-    outside = [url for url in re.findall(r"""(?:src|href)=["']?([^"'> ]+)""", html) if not url.startswith("#")]
-    assert outside == []
-    assert "@import" not in html and "url(http" not in html
+    assert "kl T=20 a=1.00" in html
+    page = html[: html.index(JAVASCRIPT)]
+    assert re.findall(r"""<[^>]*(?:src|href|action|data)=["']?(?!#)[^"'> ]+""", page) == []
+    assert "@import" not in page and "url(" not in page and "<link" not in page and "<base" not in page
+    specs = re.findall(r'<script type="application/json" id="spec-(\w+)">(.*?)</script>', page)
+    assert [name for name, _ in specs] == re.findall(r'data-spec="spec-(\w+)"', page)
+    for name, spec in specs:
+        assert json.loads(spec)["$schema"].startswith("https://vega.github.io/schema/vega-lite/"), name
+    assert len(html) < 1_500_000
 
 
-def test_names_and_errors_are_escaped(tmp_path: Path) -> None:
-    attack = "<script>alert(1)</script>"
+JAVASCRIPT = "<script>const"
+ATTACKS = (
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(1)>",
+    "\"'`|{{7*7}}${x}",
+    "naïve 模型 \u202e",
+    "=1+1",
+)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_hostile_names_stay_text(tmp_path: Path, attack: str) -> None:
     records = [*RECORDS, make_record(9, state=TrialState.FAIL, reason=Reason.USER_CODE, error=attack, study=attack)]
-    records.append(make_record(0, Kind.CONTROL, 50, control=attack))
-    _, html = written(tmp_path, records, config={"note": attack}, teacher={"val_accuracy": 0.9, "name": attack})
-    assert "<script" not in html
-    assert "&lt;script&gt;alert(1)" in html
+    records += make_confirmations("c50#7", [0.5, 0.6], [0.5, 0.6], 50, LABELS, attack, first_number=70)
+    records += [make_record(0, Kind.CONTROL, 50, control=attack)]
+    records += [
+        make_record(8, sample_count=50, value=0.99, recipe=Recipe("kl", 1.0, {"temperature": 2.0}, teacher=attack))
+    ]
+    sweep = make_sweep(
+        config={"note": attack, "dataset": {"name": attack, "validation_count": 300}},
+        teacher={"val_accuracy": 0.9, "name": attack, "fingerprint": {attack: attack}},
+        attempts=(AttemptRecord(1, attack, 1, START, None, None),),
+    )
+    folder = write_report(sweep, records, tmp_path).parent
+    html = (folder / "report.html").read_text()
+    page = html[: html.index(JAVASCRIPT)]
+    if "<" in attack:
+        assert attack not in page and "onerror=alert(1)>" not in page
+        assert str(escape(attack)) in page
+    assert "49" not in re.findall(r"<td>.*?</td>", page)
+    assert attack in {*json.loads((folder / "report.json").read_text())["counts"][0]["controls"]}
+    assert attack in set(pd.read_parquet(folder / "trials.parquet").control)
+    table = pd.read_csv(folder / "trials.csv")
+    assert len(table) == len(records)
+    assert (f"'{attack}" if attack.startswith("=") else attack) in set(table.control)
+
+
+def test_each_kind_of_incomplete_sweep_says_what_it_is(tmp_path: Path) -> None:
+    """Still running, with one attempt at work."""
+    attempts = (AttemptRecord(1, "host", 4242, START, None, None),)
+    running = [*RECORDS[:4], make_record(7, sample_count=200, state=TrialState.RUNNING)]
+    _, html = written(tmp_path, running, state=SweepState.RUNNING, attempts=attempts)
+    assert "Running, 4 of 102 trials done." in html and "at work" in html
+    assert "not confirmed on the test split" in html
+    assert "t-intervals over seeds (their number" not in html
+
+
+def test_a_figure_that_fails_does_not_take_the_report_with_it(tmp_path: Path) -> None:
+    """There is no cell for an infinite temperature."""
+    hot = make_record(1, value=0.6, recipe=Recipe("kl", 0.5, {"temperature": float("inf")}))
+    document, html = written(tmp_path, [make_record(value=0.5), hot, make_control()])
+    assert "The figure temperature_alpha could not be drawn: OverflowError" in html and "How the sweep ran" in html
+    assert document["recommended"][0]["params"]["temperature"] is None
+
+
+def test_the_papers_questions_are_told_with_their_evidence(tmp_path: Path) -> None:
+    evidence = (
+        Evidence("gain at the smallest n", 20, Estimate(0.182, 0.033, 8), "points"),
+        Evidence("distance <b>", None, Estimate(0.5, None, 1), "nats"),
+    )
+    answers = (Answer("small-n", "Is it <i>amplified</i>?", "not supported", "It is not.", evidence),)
+    content = replace(Content.of(make_sweep(), RECORDS), answers=answers)
+    html = report_html(content, Drawing((), {}))
+    for words in ("Is it &lt;i&gt;amplified", "not supported", "+18.2 ± 3.3 points", "0.50 nats", "distance &lt;b&gt;"):
+        assert words in html
+    (question,) = content_document(content)["questions"]
+    assert (question["id"], question["verdict"]) == ("small-n", "not supported")
+    assert question["evidence"][0]["estimate"] == {"mean": 0.182, "ci95": 0.033, "seeds": 8}
 
 
 @pytest.mark.parametrize(
@@ -91,6 +176,30 @@ def test_every_sweep_has_a_report_that_says_so(
 
 
 def test_a_report_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    written(tmp_path, RECORDS)
-    written(tmp_path, RECORDS)
-    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["report.html", "report.json"]
+    written(tmp_path, sample_records())
+    folder = tmp_path / "report"
+    assert (folder / "plots" / "importance.png").is_file()
+    (folder / "plots" / "embedding.png").write_bytes(b"somebody else's")
+    html = write_report(make_sweep(), RECORDS, folder)
+    names = [file.relative_to(folder).as_posix() for file in report_files(folder)]
+    plots = {
+        f"plots/{name}.png"
+        for name in (
+            "data_efficiency",
+            "labels_saved",
+            "temperature_alpha",
+            "best_so_far",
+            "pareto_samples",
+            "embedding",
+        )
+    }
+    assert names[0] == "report.html"
+    assert set(names) == {"report.html", "report.json", "trials.csv", "trials.parquet"} | plots
+    assert base64.b64encode(b"somebody else's").decode() in html.read_text()
+
+
+def test_ten_thousand_trials_stay_a_small_page(tmp_path: Path) -> None:
+    document, html = written(tmp_path, sample_records((50, 100, 200), trials=3333))
+    assert document["trials"]["search"]["COMPLETE"] == 9999
+    assert len(html) < 3_000_000
+    assert "Shown are 1,500 of 9,999 trials." in html

@@ -1,6 +1,7 @@
 """`kdsearch report`.
 
-Writes report.html and report.json; by default into the sweep's folder in the storage.
+Writes report.html, report.json, trials.csv, trials.parquet and plots/*.png, and prints where; by default into the
+sweep's folder in the storage.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ def run(options: argparse.Namespace) -> int:
     from kdsearch.cli.lookup import find_ledger
     from kdsearch.cli.lookup import find_sweep
     from kdsearch.config.locations import is_s3
+    from kdsearch.report.write import report_files
     from kdsearch.report.write import write_report
 
     name, overrides = one_name(options.words)
@@ -30,5 +32,7 @@ def run(options: argparse.Namespace) -> int:
     record = find_sweep(ledger, name)
     storage = current_storage(record, locations, overrides)
     inside = Path(f"report-{name}") if is_s3(storage) else Path(storage, "sweeps", name, "report")
-    print(write_report(record, ledger.trials(name), options.output or inside))
+    page = write_report(record, ledger.trials(name), options.output or inside)
+    for file in report_files(page.parent):
+        print(file)
     return ExitCode.DONE
