@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import base64
+import shlex
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from typing import Any
 
+from kdsearch import __version__
+from kdsearch.ledger.records import AttemptRecord
 from kdsearch.ledger.records import Kind
-from kdsearch.ledger.records import SweepRecord
 from kdsearch.ledger.records import TrialRecord
 from kdsearch.ledger.records import TrialState
 from kdsearch.progress.formatting import duration_text
+from kdsearch.report import figures
 from kdsearch.report.comparison import accuracy
 from kdsearch.report.confirmation import confirmation_rounds
-from kdsearch.report.figure import accuracy_figure
+from kdsearch.report.content import Content
+from kdsearch.report.document import versions
+from kdsearch.report.figures.labels_saved import interval_text
+from kdsearch.report.headline import headline
+from kdsearch.report.status import interruptions
 from kdsearch.report.summary import CountSummary
 from kdsearch.report.summary import best_trials
 from kdsearch.report.summary import data_facts
 from kdsearch.report.summary import failures
-from kdsearch.report.summary import search_metric
 from kdsearch.report.summary import states
-from kdsearch.report.summary import summarize
 from kdsearch.report.summary import teacher_sample_count
 from kdsearch.report.summary import unlabelled_count
 from kdsearch.report.summary import validation_count
@@ -31,6 +38,11 @@ from kdsearch.report.wording import plain
 from kdsearch.report.wording import points
 from kdsearch.report.wording import times
 from kdsearch.report.wording import verdict
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from kdsearch.questions import Evidence
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,7 @@ MEASURES = (
     Measure("test_nll", "NLL", is_fraction=False),
     Measure("test_ece", "calibration error, %"),
     Measure("val_agreement", "agreement, %"),
+    Measure("val_hellinger", "Hellinger distance", is_fraction=False),
     Measure("test_worst_class_gap", "worst-class gap, points"),
     Measure("test_noise_accuracy_0.3", "noisy accuracy, %"),
     Measure("membership_auc", "membership AUC", is_fraction=False),
@@ -53,13 +66,68 @@ MEASURES = (
 
 LEADERS = 5
 """Best searched trials shown per sample count."""
+CHIPS = {"supported": "good", "not supported": "bad", "unclear": "maybe"}
+"""How the verdicts on the paper's questions look."""
+_LONGEST_ERROR = 2000
 
 
-def report_html(sweep: SweepRecord, records: Sequence[TrialRecord]) -> str:
+def report_html(content: Content, drawn: Sequence[figures.Figure], embedding: bytes | None = None) -> str:
+    """The page; `embedding` is a PNG picture to show, too."""
+    from markupsafe import Markup
+
+    results = content.results
+    sweep, records, summaries = results.sweep, results.records, results.summaries
+    overrides = content.sweep_overrides
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            content=content,
+            sweep=sweep,
+            verdict=verdict(sweep, records),
+            tiles=headline(content),
+            figures={figure.name: figure for figure in drawn},
+            specs={figure.name: figures.spec(figure) for figure in drawn},
+            javascript=Markup(figures.javascript()) if drawn else None,
+            embedding=base64.b64encode(embedding).decode() if embedding is not None else None,
+            summaries=summaries,
+            evaluated_on={summary.evaluated_on for summary in summaries if summary.distilled},
+            labels_saved={found.sample_count: found for found in content.labels_saved},
+            not_better={r.summary.sample_count for r in content.recommendations if r.is_better is False},
+            objective_count=len({found.objective for found in content.objectives}),
+            controls=list(dict.fromkeys(name for summary in summaries for name in summary.controls)),
+            chips=CHIPS,
+            metric=results.metric,
+            leaders=_leaders(content),
+            leaders_per_count=LEADERS,
+            trials={kind.value: _named_states(records, kind) for kind in Kind},
+            states=[state.value for state in TrialState],
+            done=sum(record.state.is_finished for record in records),
+            failures=failures(records),
+            interruptions=interruptions(records),
+            errors=_first_errors(records),
+            attempts=[_attempt(attempt) for attempt in sweep.attempts],
+            packs=sweep.teacher.get("packs", {}),
+            validation_count=validation_count(sweep),
+            teacher_count=teacher_sample_count(sweep),
+            rounds=confirmation_rounds(records),
+            unlabelled_count=unlabelled_count(sweep),
+            data=data_facts(sweep),
+            measures=_measures(summaries),
+            sweep_command=None if overrides is None else shlex.join(["kdsearch", "sweep", *overrides]),
+            commands=next_commands(sweep),
+            versions=versions(sweep),
+            teacher=_teacher(sweep.teacher),
+            version=__version__,
+            config=_yaml(sweep.config),
+        )
+    )
+
+
+def _environment() -> Environment:
     from jinja2 import Environment
     from jinja2 import PackageLoader
     from jinja2 import StrictUndefined
-    from markupsafe import Markup
 
     environment = Environment(
         loader=PackageLoader("kdsearch.report"),
@@ -68,32 +136,32 @@ def report_html(sweep: SweepRecord, records: Sequence[TrialRecord]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "points": points, "times": times, "plain": plain}
-    summaries = summarize(sweep, records)
-    figure = accuracy_figure(summaries, _teacher_accuracy(sweep))
-    return environment.get_template("report.html").render(
-        sweep=sweep,
-        verdict=verdict(sweep, records),
-        figure=Markup(figure) if figure else None,
-        summaries=summaries,
-        controls=list(dict.fromkeys(name for summary in summaries for name in summary.controls)),
-        metric=search_metric(sweep),
-        leaders=_leaders(sweep, records),
-        trials={kind.value: _named_states(records, kind) for kind in Kind},
-        states=[state.value for state in TrialState],
-        done=sum(record.state.is_finished for record in records),
-        failures=failures(records),
-        errors=_first_errors(records),
-        attempts=[_attempt(attempt) for attempt in sweep.attempts],
-        validation_count=validation_count(sweep),
-        teacher_count=teacher_sample_count(sweep),
-        rounds=confirmation_rounds(records),
-        unlabelled_count=unlabelled_count(sweep),
-        data=data_facts(sweep),
-        measures=_measures(summaries),
-        config=_yaml(sweep.config),
-        commands=next_commands(sweep),
-    )
+    environment.filters |= {
+        "percent": percent,
+        "points": points,
+        "times": times,
+        "plain": plain,
+        "duration": duration_text,
+        "interval": interval_text,
+        "evidence": _evidence,
+        "count": lambda value: "?" if value is None else f"{value:,}",
+    }
+    return environment
+
+
+def _evidence(evidence: Evidence) -> str:
+    """In the words of its unit."""
+    match evidence.unit:
+        case "points":
+            return f"{points(evidence.estimate)} points"
+        case "fraction":
+            return f"{percent(evidence.estimate)} %"
+        case "ratio":
+            return f"{plain(evidence.estimate)}×"
+        case "nats":
+            return f"{plain(evidence.estimate)} nats"
+    value = evidence.estimate
+    return f"{value.mean:.3g}" + (f" ± {value.ci95:.2g}" if value.ci95 is not None else "")
 
 
 def _measures(summaries: Sequence[CountSummary]) -> list[Measure]:
@@ -102,14 +170,8 @@ def _measures(summaries: Sequence[CountSummary]) -> list[Measure]:
     return [measure for measure in MEASURES if measure.name in known]
 
 
-def _teacher_accuracy(sweep: SweepRecord) -> float | None:
-    value = sweep.teacher.get("test_accuracy", sweep.teacher.get("val_accuracy"))
-    return None if value is None else float(value)
-
-
-def _leaders(sweep: SweepRecord, records: Sequence[TrialRecord]) -> list[dict[str, Any]]:
-    metric = search_metric(sweep)
-    counts = sorted({record.sample_count for record in records})
+def _leaders(content: Content) -> list[dict[str, Any]]:
+    results = content.results
     return [
         {
             "sample_count": record.sample_count,
@@ -118,8 +180,8 @@ def _leaders(sweep: SweepRecord, records: Sequence[TrialRecord]) -> list[dict[st
             "accuracy": accuracy(record),
             "trial": record.key,
         }
-        for count in counts
-        for record in best_trials((row for row in records if row.sample_count == count), metric, LEADERS)
+        for count in results.sample_counts
+        for record in best_trials(results.searched(count), results.metric, LEADERS)
     ]
 
 
@@ -133,18 +195,29 @@ def _first_errors(records: Sequence[TrialRecord]) -> dict[str, dict[str, str]]:
     for record in records:
         if record.state is TrialState.FAIL:
             reason = record.reason.value if record.reason else "error"
-            errors.setdefault(reason, {"trial": record.key, "error": (record.error or "")[-2000:]})
+            errors.setdefault(reason, {"trial": record.key, "error": (record.error or "")[-_LONGEST_ERROR:]})
     return errors
 
 
-def _attempt(attempt: Any) -> dict[str, str]:
+def _attempt(attempt: AttemptRecord) -> dict[str, str]:
     return {
         "number": str(attempt.number),
         "host": attempt.host,
-        "started": attempt.started.isoformat(sep=" ", timespec="seconds"),
+        "started": attempt.started.strftime("%Y-%m-%d %H:%M:%S"),
         "time": duration_text((attempt.ended - attempt.started).total_seconds()) if attempt.ended else "–",
         "outcome": attempt.outcome or "at work",
     }
+
+
+def _teacher(teacher: Mapping[str, Any]) -> dict[str, str]:
+    """Its plain facts, rounded."""
+    shown: dict[str, str] = {}
+    for name, value in teacher.items():
+        if isinstance(value, float):
+            shown[name] = f"{value:.4g}"
+        elif isinstance(value, str | int):
+            shown[name] = str(value)
+    return shown
 
 
 def _yaml(config: Mapping[str, Any]) -> str:

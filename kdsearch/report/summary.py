@@ -54,6 +54,10 @@ class CountSummary:
     """distilled - labels: paired over replicates on test, the plain difference on validation."""
     controls: Mapping[str, Estimate]
     """Controls other than labels only."""
+    confirms: str | None = None
+    """The key of the trial whose recipe `distilled` is about, where it was confirmed."""
+    labels_confirms: str | None = None
+    """Likewise of `labels`."""
     metrics: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     """What else was measured of the confirmed students, by name, under `labels` and `distilled`."""
     front: Sequence[FrontPoint] = ()
@@ -206,6 +210,8 @@ def _confirmed(summary: CountSummary, confirmed: Sequence[Confirmed], metric: st
     return replace(
         summary,
         evaluated_on="test",
+        confirms=distilled.confirms,
+        labels_confirms=labels.confirms if labels else None,
         recipe=distilled.recipe,
         recipe_label=distilled.label,
         labels=labels.test() if labels else None,

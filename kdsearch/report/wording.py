@@ -61,7 +61,7 @@ def verdict(sweep: SweepRecord, records: Sequence[TrialRecord]) -> str:
 
 def next_commands(sweep: SweepRecord, working_folder: Path | None = None) -> list[str]:
     """What to type next, ready to paste; locations are named where they are not the default of `working_folder`."""
-    where = _locations(sweep, working_folder or Path.cwd())
+    where = locations(sweep, working_folder or Path.cwd())
     more = 2 * int(sweep.config["trials_per_count"])
     resume = [] if sweep.state is not SweepState.COMPLETE else [f"trials_per_count={more}"]
     return [
@@ -107,7 +107,8 @@ def _gain_sentence(summary: CountSummary, gain: Estimate) -> str:
     return f"Distillation gains most {where}: {amount} with {summary.recipe_label}{saved}{unconfirmed}."
 
 
-def _locations(sweep: SweepRecord, working_folder: Path) -> list[str]:
+def locations(sweep: SweepRecord, working_folder: Path) -> list[str]:
+    """The overrides that say where a sweep is, where that is not the default of `working_folder`."""
     storage, ledger = str(sweep.config["storage"]), sweep.config.get("ledger")
     tracking_uri = sweep.config.get("mlflow", {}).get("tracking_uri")
     overrides = []

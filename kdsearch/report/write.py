@@ -12,22 +12,50 @@ from kdsearch.errors import InputError
 from kdsearch.errors import Problem
 from kdsearch.ledger.records import SweepRecord
 from kdsearch.ledger.records import TrialRecord
-from kdsearch.report.document import report_document
+from kdsearch.report import figures
+from kdsearch.report.content import Content
+from kdsearch.report.document import content_document
 from kdsearch.report.html import report_html
+from kdsearch.report.table import csv
+from kdsearch.report.table import parquet
+from kdsearch.report.table import trials_frame
 
 if TYPE_CHECKING:
     from kdsearch.ledger.ledger import Ledger
 
+HTML = "report.html"
+PLOTS = "plots"
+EMBEDDING = f"{PLOTS}/embedding.png"
+"""A picture that others make; the page shows it where it is there."""
+
 
 def write_report(sweep: SweepRecord, records: Sequence[TrialRecord], output: Path) -> Path:
-    """Write `report.json` and `report.html` into `output` (made when missing) and return the HTML file.
+    """Write the report into `output` (made when missing) and return its page, `report.html`.
 
-    Both are replaced as a whole, so a reader never sees half a report.
+    Beside it: `report.json`, `trials.csv`, `trials.parquet`, and the page's figures as `plots/<name>.png`. Each file is
+    replaced as a whole, so a reader never sees half of one; the page comes last.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    document = report_document(sweep, records)
-    _replace(output / "report.json", json.dumps(document, indent=2, allow_nan=False) + "\n")
-    return _replace(output / "report.html", report_html(sweep, records))
+    (output / PLOTS).mkdir(parents=True, exist_ok=True)
+    content = Content.of(sweep, records)
+    drawn = figures.draw(content.results)
+    for figure in drawn:
+        _replace(output / PLOTS / f"{figure.name}.png", figures.png(figure))
+    for name in figures.NAMES - {figure.name for figure in drawn}:
+        (output / PLOTS / f"{name}.png").unlink(missing_ok=True)
+    table = trials_frame(records)
+    _replace(output / "trials.csv", csv(table).encode())
+    _replace(output / "trials.parquet", parquet(table))
+    document = json.dumps(content_document(content), indent=2, allow_nan=False) + "\n"
+    _replace(output / "report.json", document.encode())
+    embedding = output / EMBEDDING
+    page = report_html(content, drawn, embedding.read_bytes() if embedding.is_file() else None)
+    return _replace(output / HTML, page.encode())
+
+
+def report_files(output: Path) -> list[Path]:
+    """The files of a report, the page first."""
+    files = sorted(file for file in output.rglob("*") if file.is_file() and not file.name.startswith("."))
+    return sorted(files, key=lambda file: file != output / HTML)
 
 
 def write_ledger_report(ledger: Ledger, name: str, output: Path) -> Path:
@@ -43,7 +71,7 @@ def write_ledger_report(ledger: Ledger, name: str, output: Path) -> Path:
     return write_report(sweep, ledger.trials(name), output)
 
 
-def _replace(path: Path, text: str) -> Path:
+def _replace(path: Path, content: bytes) -> Path:
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
+    part.write_bytes(content)
     return part.replace(path)

@@ -9,6 +9,7 @@ from kdsearch.config.schema import SweepConfig
 from kdsearch.ledger import Ledger
 from kdsearch.ledger import SweepState
 from kdsearch.report import leaderboard
+from kdsearch.report.write import report_files
 from kdsearch.report.write import write_report
 from kdsearch.storage import Storage
 from kdsearch.tracking.findings import findings
@@ -47,8 +48,8 @@ def conclude(
     assert sweep is not None
     records = ledger.trials(config.name)
     write_report(sweep, records, folder)
-    for file in folder.iterdir():
-        storage.write(f"sweeps/{config.name}/report/{file.name}", file.read_bytes())
+    for file in report_files(folder):
+        storage.write(f"sweeps/{config.name}/report/{file.relative_to(folder).as_posix()}", file.read_bytes())
     if tracker is not None:
         _finish_tracking(tracker, sweep, records, folder, failed=failed, console=console)
     console.print(leaderboard(sweep, records))
