@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -16,8 +18,13 @@ from kdsearch.ledger.records import SweepState
 from kdsearch.ledger.records import TrialRecord
 
 if TYPE_CHECKING:
+    import altair as alt
     import optuna
     import pandas as pd
+    from torch import nn
+
+    from kdsearch.data import Splits
+    from kdsearch.students import StudentStore
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class Sweep:
     records: tuple[TrialRecord, ...]
     ledger: str
     """The URL of the ledger."""
+    storage: str
+    """The folder, or `s3://…`, with its files."""
 
     @property
     def name(self) -> str:
@@ -52,17 +61,76 @@ class Sweep:
         Raises:
             KeyError: the sweep has no such sample count, or no finished trial there.
         """
-        for count in self.report["counts"]:
+        for count in self.results["counts"]:
             if count["sample_count"] == sample_count and count["distilled"] is not None:
                 return dict(count["distilled"])
         raise KeyError(f"{self.name} has no result at n={sample_count}")
 
+    def student(self, sample_count: int) -> nn.Module:
+        """The student of the best recipe at a sample count, as its confirmation trained it: of the fresh seeds the best
+        on validation. On the CPU, in eval mode, without gradients; maps [B, *input_shape] to logits [B, class_count].
+
+        Raises:
+            KeyError: nothing has been confirmed at this sample count.
+            FileNotFoundError: its students were not kept, or are not in `storage`.
+            InputError: the network's own code cannot be imported.
+        """
+        from kdsearch.report.summary import search_metric
+        from kdsearch.students.choice import best_student
+        from kdsearch.students.choice import chosen_recipes
+
+        choice = chosen_recipes(self.record, self.records).get(sample_count)
+        if choice is None:
+            raise KeyError(f"{self.name} has nothing confirmed at n={sample_count}")
+        best = best_student(choice.distilled, search_metric(self.record), self.students)
+        if best is None:
+            raise FileNotFoundError(f"no student of {self.name} at n={sample_count} is kept in {self.storage}")
+        return best.student.model
+
     @property
-    def report(self) -> dict[str, Any]:
+    def students(self) -> StudentStore:
+        """The students that its confirmations have kept."""
+        from kdsearch.storage import open_storage
+        from kdsearch.students import StudentStore
+
+        return StudentStore(open_storage(self.storage), self.name, self.record.uid)
+
+    @property
+    def results(self) -> dict[str, Any]:
         """The content of report.json."""
         from kdsearch.report.document import report_document
 
         return report_document(self.record, self.records)
+
+    def data(self) -> Splits:
+        """Its data, split as it splits them; without the test split, which confirmation alone may read.
+
+        Raises:
+            InputError: they are not to be had here, or have changed since.
+        """
+        from kdsearch.config.schema import DatasetConfig
+        from kdsearch.config.stored import stored_part
+        from kdsearch.data import load_splits
+
+        config = DatasetConfig.model_validate(stored_part(self.record.config, "dataset"))
+        splits = load_splits(config, int(stored_part(self.record.config, "seed"))).without_test()
+        before = self.record.teacher.get("fingerprint", {}).get("data")
+        if before not in (None, splits.fingerprint):
+            raise InputError([Problem("dataset", config.name, f"its content has changed since {self.name} was run")])
+        return splits
+
+    def report(self, output: str | Path) -> Path:
+        """Write report.html and what belongs to it into the folder `output`; the HTML file."""
+        from kdsearch.report.write import write_report
+
+        return write_report(self.record, self.records, Path(output))
+
+    @property
+    def figures(self) -> dict[str, alt.TopLevelMixin]:
+        """The figures of the report by name: Altair charts, which notebooks show and `.save` writes."""
+        figures = importlib.import_module("kdsearch.report.figures").figures
+        charts: dict[str, alt.TopLevelMixin] = figures(self.record, self.records)
+        return charts
 
     @property
     def studies(self) -> dict[int, optuna.Study]:
@@ -90,18 +158,24 @@ def run_sweep(overrides: Iterable[str] = ()) -> Sweep:
     exit_code = driver.run(composed, console=Console())
     if exit_code is not ExitCode.DONE:
         raise SweepStoppedError(composed.config.name, exit_code)
-    return load(composed.config.name, ledger=composed.config.ledger)
+    return load(composed.config.name, composed.config.storage, composed.config.ledger)
 
 
-def load(name: str, storage: str = "kdsearch-data", ledger: str | None = None) -> Sweep:
+def load(name: str, storage: str | None = None, ledger: str | None = None) -> Sweep:
     """A sweep by name, from the ledger inside `storage`, or from the one at the URL `ledger`.
+
+    `storage` is `kdsearch-data` where neither is given. With a `ledger` alone it is the one that the sweep was started
+    with.
 
     Raises:
         InputError: there is no such ledger, or no such sweep in it.
     """
     from kdsearch.config.compose import resolve_locations
+    from kdsearch.config.stored import stored_part
     from kdsearch.ledger import open_ledger
 
+    if storage is None and ledger is None:
+        storage = "kdsearch-data"
     url = ledger or resolve_locations([f"storage={storage}"]).ledger
     opened = open_ledger(url)
     try:
@@ -109,7 +183,7 @@ def load(name: str, storage: str = "kdsearch-data", ledger: str | None = None) -
         if record is None:
             known = ", ".join(sweep.name for sweep in opened.sweeps()) or "none"
             raise InputError([Problem("name", name, f"no such sweep in the ledger; it has: {known}")])
-        return Sweep(record, tuple(opened.trials(name)), url)
+        return Sweep(record, tuple(opened.trials(name)), url, storage or str(stored_part(record.config, "storage")))
     finally:
         opened.close()
 

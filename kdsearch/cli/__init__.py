@@ -21,6 +21,8 @@ COMMANDS = {
     "report": "write the report of a sweep",
     "list": "the sweeps in a ledger",
     "ui": "open MLflow's pages of a sweep",
+    "export": "write the best student of each sample count to files",
+    "embedding": "draw what teacher and students make of the samples",
     "stop": "ask a running sweep to stop, resumable",
     "teacher": "train a teacher, or look up the one that is stored",
     "distill": "train one student with one recipe",

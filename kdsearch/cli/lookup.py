@@ -16,6 +16,7 @@ from kdsearch.errors import Problem
 if TYPE_CHECKING:
     from kdsearch.ledger import Ledger
     from kdsearch.ledger.records import SweepRecord
+    from kdsearch.sweep import Sweep
 
 
 def find_ledger(overrides: Sequence[str]) -> tuple[Locations, Ledger]:
@@ -38,6 +39,23 @@ def find_sweep(ledger: Ledger, name: str) -> SweepRecord:
         there = f"there are {', '.join(names)}" if names else "there is none yet"
         raise InputError([Problem("NAME", name, f"no such sweep in this ledger; {there}{did_you_mean(name, names)}")])
     return record
+
+
+def load_sweep(name: str, overrides: Sequence[str]) -> Sweep:
+    """The sweep called `name`, at the locations that `overrides` name.
+
+    Raises:
+        InputError: as `find_sweep`.
+    """
+    from kdsearch.sweep import Sweep
+
+    locations, ledger = find_ledger(overrides)
+    try:
+        record = find_sweep(ledger, name)
+        storage = current_storage(record, locations, overrides)
+        return Sweep(record, tuple(ledger.trials(name)), locations.ledger, storage)
+    finally:
+        ledger.close()
 
 
 def current_storage(record: SweepRecord, locations: Locations, overrides: Sequence[str]) -> str:

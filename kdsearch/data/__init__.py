@@ -11,14 +11,17 @@ from kdsearch.data.datasets import needs_download
 from kdsearch.data.facts import Facts
 from kdsearch.data.image_files import ImageFiles
 from kdsearch.data.image_files import ImageFormat
+from kdsearch.data.sealed import CONFIRMATION
+from kdsearch.data.sealed import TestSplit
+from kdsearch.data.sealed import TestSplitError
 from kdsearch.data.splits import Split
 from kdsearch.data.splits import Splits
-from kdsearch.data.splits import TestSplitError
 from kdsearch.data.splits import load_splits
 from kdsearch.data.splits import split
 from kdsearch.data.subsets import subset_order
 
 __all__ = [
+    "CONFIRMATION",
     "DATASETS",
     "Arrays",
     "DatasetInfo",
@@ -27,6 +30,7 @@ __all__ = [
     "ImageFormat",
     "Split",
     "Splits",
+    "TestSplit",
     "TestSplitError",
     "describe",
     "load_arrays",

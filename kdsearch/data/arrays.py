@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
@@ -36,6 +37,9 @@ class Arrays:
     class_count: int
     vocabulary_size: int | None = None
     class_names: tuple[str, ...] | None = None
+    preprocessing: Mapping[str, Any] | None = None
+    """How inputs are made from raw samples, as plain values (see `kdsearch.data.preprocessing`); None where nobody
+    said. Not part of the fingerprint."""
 
     def __post_init__(self) -> None:
         """

@@ -16,6 +16,7 @@ from kdsearch.data.arrays import Arrays
 from kdsearch.data.cache import cache_folder
 from kdsearch.data.cache import one_line
 from kdsearch.data.facts import Facts
+from kdsearch.data.preprocessing import of_pixels
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
 
@@ -65,6 +66,7 @@ class Cifar:
             np.asarray(test.targets),
             class_count=len(train.classes),
             class_names=tuple(train.classes),
+            preprocessing=of_pixels(255, self.mean, self.deviation),
         )
 
     def facts(self, root: Path | None = None, arguments: object = None) -> Facts:

@@ -20,6 +20,7 @@ from kdsearch.data.image_files import UNREADABLE
 from kdsearch.data.image_folders import PixelArguments
 from kdsearch.data.image_folders import TestFraction
 from kdsearch.data.packages import import_optional
+from kdsearch.data.preprocessing import of_images
 from kdsearch.data.tables import ColumnArguments
 from kdsearch.data.tables import encode_table
 from kdsearch.data.texts import TokenArguments
@@ -156,7 +157,15 @@ def _images(
     labels, frames = encode_labels(parts, target, arguments.test_fraction, names)
     sources = decoded if len(decoded) == 2 else decoded * 2
     train, test = (images[frame[_ROW].to_numpy()] for images, frame in zip(sources, frames, strict=True))
-    return Arrays(train, labels.train, test, labels.test, class_count=len(labels.names), class_names=labels.names)
+    return Arrays(
+        train,
+        labels.train,
+        test,
+        labels.test,
+        class_count=len(labels.names),
+        class_names=labels.names,
+        preprocessing=of_images(arguments.format()),
+    )
 
 
 def _decode(part: Part, split: Any, column: str, arguments: HubArguments) -> tuple[Any, list[Problem]]:

@@ -14,6 +14,7 @@ from kdsearch.data.cache import one_line
 from kdsearch.data.facts import Facts
 from kdsearch.data.idx import find_idx
 from kdsearch.data.idx import read_idx
+from kdsearch.data.preprocessing import of_pixels
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
 
@@ -52,6 +53,7 @@ class IdxImages:
             test_labels.astype(np.int64),
             class_count=self.published.class_count,
             class_names=self.published.class_names,
+            preprocessing=of_pixels(255, [self.mean], [self.deviation]),
         )
 
     def facts(self, root: Path | None = None, arguments: object = None) -> Facts:

@@ -27,6 +27,7 @@ from kdsearch.data.image_files import IMAGENET_MEAN
 from kdsearch.data.image_files import ImageFiles
 from kdsearch.data.image_files import ImageFormat
 from kdsearch.data.image_files import header_problems
+from kdsearch.data.preprocessing import of_images
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
 
@@ -117,6 +118,7 @@ class ImageSet:
             np.array(self.test.targets),
             class_count=len(self.class_names),
             class_names=self.class_names,
+            preprocessing=of_images(arguments.format()),
         )
 
     def _inputs(self, listing: Listing, arguments: ImageArguments) -> Inputs:

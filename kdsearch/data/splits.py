@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import Literal
 
 import numpy as np
@@ -16,6 +18,8 @@ from kdsearch.data.arrays import Inputs
 from kdsearch.data.datasets import check_validation_count
 from kdsearch.data.datasets import load_arrays
 from kdsearch.data.facts import imbalance
+from kdsearch.data.sealed import TestSplit
+from kdsearch.data.sealed import TestSplitError
 from kdsearch.data.subsets import hold_out
 from kdsearch.data.subsets import subset_order
 from kdsearch.seeds import derive_seed
@@ -24,13 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class TestSplitError(RuntimeError):
-    """The test split was asked for by something that must not see it."""
-
-    __test__ = False  # not a test case, whatever pytest makes of the name
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Some samples of a data set: ids (index in the data set, test samples after the others), inputs and targets."""
 
@@ -51,7 +49,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Splits:
-    """The splits of one sweep. The test split is behind `test`, and `without_test` gives splits that do not hold it."""
+    """The splits of one sweep. The test split is sealed, and `without_test` gives splits that do not hold it."""
 
     name: str
     """Of the data set."""
@@ -68,7 +66,9 @@ class Splits:
     vocabulary_size: int | None = None
     """Inputs are token ids int64 [N, L] below it, 0 being padding; None for anything else."""
     class_names: tuple[str, ...] | None = None
-    _test: Split | None = dataclasses.field(default=None, repr=False)
+    preprocessing: Mapping[str, Any] | None = None
+    """That of `Arrays`."""
+    _test: TestSplit | None = dataclasses.field(default=None, repr=False)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -104,17 +104,23 @@ class Splits:
         order = subset_order(self.pool.targets, subset_seed, how or self.subset, teacher_losses)
         return self.pool.take(order[:count])
 
+    def sealed_test(self) -> TestSplit:
+        """The test split, to be handed on unopened.
+
+        Raises:
+            TestSplitError: these splits do not hold it.
+        """
+        if self._test is None:
+            raise TestSplitError("these splits do not hold the test split")
+        return self._test
+
     def test(self, purpose: Literal["confirmation"]) -> Split:
         """The test split, for scoring confirmations and nothing else.
 
         Raises:
             TestSplitError: another purpose, or splits that do not hold it.
         """
-        if purpose != "confirmation":
-            raise TestSplitError(f"the test split is read in confirmation alone, not for {purpose!r}")
-        if self._test is None:
-            raise TestSplitError("these splits do not hold the test split")
-        return self._test
+        return self.sealed_test().open(purpose, by=f"the splits of {self.name}")
 
     def without_test(self) -> Splits:
         return dataclasses.replace(self, _test=None)
@@ -156,5 +162,6 @@ def split(
         subset=subset,
         vocabulary_size=arrays.vocabulary_size,
         class_names=arrays.class_names,
-        _test=Split(test_ids, arrays.test_inputs, arrays.test_targets),
+        preprocessing=arrays.preprocessing,
+        _test=TestSplit(Split(test_ids, arrays.test_inputs, arrays.test_targets)),
     )

@@ -20,6 +20,7 @@ from kdsearch.data.frames import encode_labels
 from kdsearch.data.frames import label_problems
 from kdsearch.data.frames import missing_problems
 from kdsearch.data.frames import read_parts
+from kdsearch.data.preprocessing import of_columns
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
 
@@ -90,6 +91,7 @@ def encode_table(
         labels.test,
         class_count=len(labels.names),
         class_names=labels.names,
+        preprocessing=of_columns(encoding.numeric, encoding.mean, encoding.deviation, encoding.categories),
     )
 
 

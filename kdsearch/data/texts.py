@@ -23,6 +23,7 @@ from kdsearch.data.frames import label_problems
 from kdsearch.data.frames import missing_problems
 from kdsearch.data.frames import read_parts
 from kdsearch.data.packages import import_optional
+from kdsearch.data.preprocessing import of_words
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
 
@@ -87,6 +88,7 @@ def encode_texts(
         class_count=len(labels.names),
         vocabulary_size=tokenizer.get_vocab_size(),
         class_names=labels.names,
+        preprocessing=of_words(tokenizer.to_str()),
     )
 
 

@@ -45,7 +45,7 @@ class Classification:
         self, outputs: Tensor, targets: Tensor, teacher_outputs: Tensor | None = None
     ) -> dict[str, float]:
         """`ece` (expected calibration error), `worst_class_gap` (mean - worst class accuracy) and, with a teacher,
-        `agreement`, `hellinger` and `kl_to_teacher`; see `kdsearch.metrics`. The first call imports torchmetrics.
+        `agreement`, `hellinger` and `kl_to_teacher`; see `kdsearch.metrics`.
         """
         metrics = {
             "ece": calibration_error(outputs, targets),

@@ -6,9 +6,6 @@ import torch
 from torch import Tensor
 
 
-# A pruner may ask for the balanced accuracy at a trial's first evaluation, and importing torchmetrics costs a process
-# 2.3 s (it brings torchvision; no submodule does without): only what is computed once, at the end, goes through it, and
-# its multiclass_recall is what the tests compare this with.
 def class_accuracies(outputs: Tensor, targets: Tensor) -> Tensor:
     """The fraction of each class's samples that are predicted right (its recall).
 

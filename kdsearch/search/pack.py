@@ -9,6 +9,7 @@ from dataclasses import asdict
 from dataclasses import dataclass
 from typing import Any
 
+from kdsearch.data.sealed import CONFIRMATION
 from kdsearch.ledger import Point
 from kdsearch.ledger import Reason
 from kdsearch.ledger import TrialResult
@@ -33,6 +34,11 @@ class Slot:
     """Whether it reports at decision points and asks whether to go on."""
     on_test: bool
     """Whether the trained student is scored on the test split: in a confirmation, and nowhere else."""
+
+    @property
+    def purpose(self) -> str:
+        """What it is trained for, as the test split asks."""
+        return CONFIRMATION if self.on_test else "search"
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Slot:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from kdsearch.config.schema import SweepConfig
-from kdsearch.data import Split
 from kdsearch.data import Splits
+from kdsearch.data import TestSplit
 from kdsearch.errors import KdsearchError
 from kdsearch.recipe import Source
 from kdsearch.search.board import BoardHandle
@@ -56,23 +56,11 @@ class SearchData:
 
 
 @dataclass(frozen=True)
-class TestData:
-    """The test split, for confirmations alone."""
-
-    split: Split
-
-    def evaluation_set(self) -> EvaluationSet:
-        from kdsearch.distiller import EvaluationSet
-
-        return EvaluationSet.of(self.split)
-
-
-@dataclass(frozen=True)
 class Preparation:
     """The task that makes data and teacher ready; trials that start before it has ended wait for its results."""
 
     data: ObjectRef[SearchData]
-    test: ObjectRef[TestData]
+    test: ObjectRef[TestSplit]
     teacher: ObjectRef[dict[str, Any]]
 
     def is_ready(self, timeout: float = 0.0) -> bool:
@@ -119,7 +107,7 @@ def _without_servers(config: SweepConfig) -> SweepConfig:
 
 def _prepare(
     config: SweepConfig, board: BoardHandle, before: Mapping[str, str]
-) -> tuple[SearchData, TestData, dict[str, Any]]:
+) -> tuple[SearchData, TestSplit, dict[str, Any]]:
     from kdsearch.data import load_splits
     from kdsearch.search.fingerprint import check_same_data
     from kdsearch.search.fingerprint import fingerprint
@@ -139,7 +127,7 @@ def _prepare(
         teachers[name] = same or ensure_teacher(wanted, splits, config.seed, storage, device=device)
     data = SearchData(splits.without_test(), teachers, LessonPlan.of(config))
     facts = _facts(teachers) | {"fingerprint": marks, "data": _data_facts(splits)}
-    return data, TestData(splits.test("confirmation")), facts
+    return data, splits.sealed_test(), facts
 
 
 def _data_facts(splits: Splits) -> dict[str, Any]:

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     import torch
     from ray import ObjectRef
 
+    from kdsearch.data import Split
+    from kdsearch.data import TestSplit
     from kdsearch.distiller import EvaluationSet
     from kdsearch.distiller import TrainingSet
+    from kdsearch.search.pack import Slot
     from kdsearch.search.prepare import SearchData
-    from kdsearch.search.prepare import TestData
     from kdsearch.teacher import Lesson
 
 STOP_POLL_SECONDS = 1.0
@@ -44,7 +46,7 @@ class WorkerContext:
     gpus: float
     checkpoint_seconds: float
     data: ObjectRef[SearchData]
-    test: ObjectRef[TestData]
+    test: ObjectRef[TestSplit]
     board: BoardHandle
 
 
@@ -110,9 +112,20 @@ def validation_set_of(data: ObjectRef[SearchData], teacher: str | None, device: 
     return _fetch(data).validation_set(teacher).to(device)
 
 
+def test_set_of(test: ObjectRef[TestSplit], slot: Slot, device: torch.device) -> EvaluationSet:
+    """The test split, opened by the trial in `slot`.
+
+    Raises:
+        TestSplitError: the trial is not a confirmation.
+    """
+    return _opened(_fetch(test).open(slot.purpose, by=slot.key), device)
+
+
 @lru_cache(maxsize=2)
-def test_set_of(test: ObjectRef[TestData], device: torch.device) -> EvaluationSet:
-    return _fetch(test).evaluation_set().to(device)
+def _opened(split: Split, device: torch.device) -> EvaluationSet:
+    from kdsearch.distiller import EvaluationSet
+
+    return EvaluationSet.of(split).to(device)
 
 
 @lru_cache(maxsize=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
     from kdsearch.distiller import Distiller
     from kdsearch.teacher import Lesson
+
+
+logger = logging.getLogger(__name__)
 
 
 class StorageError(Exception):
@@ -120,7 +124,11 @@ class SlotRun:
         return self._end(failed(reason, error))
 
     def completed(self) -> Outcome:
+        """The end of the training; suspended when the sweep stops before the storage has taken the student."""
         assert self._lesson is not None
+        if self.slot.on_test and not self._keep(self._lesson):
+            self.save()
+            return self.suspended()
         metrics = self._metrics() | student_cost(self._student, self._lesson.data)
         if self.slot.on_test:
             metrics |= self._test_metrics(self._lesson)
@@ -152,6 +160,27 @@ class SlotRun:
                 raise
             raise StorageError(f"{type(error).__name__}: {error}") from error
 
+    def _keep(self, lesson: Lesson) -> bool:
+        """Keep the student; False when the sweep stops before the storage answers.
+
+        A storage that refuses, or a network whose state is not tensors alone, costs the student and not the trial.
+        """
+        from kdsearch.students import Description
+        from kdsearch.students import KeptStudent
+        from kdsearch.students import StudentStore
+
+        data = lesson.data
+        made_of = Description.of(self._student, data.input_shape, data.class_count, data.vocabulary_size)
+        store = StudentStore(open_storage(self._context.storage), self._context.sweep, self._context.uid)
+        try:
+            student = KeptStudent.of(self.slot.key, self._context.uid, made_of, self.distillers[0].model)
+            self._storage.insist(lambda: store.save(student), is_storage_away)
+        except AwayError:
+            return False
+        except Exception as error:
+            logger.warning("the student of %s is not kept: %s: %s", self.slot.key, type(error).__name__, error)
+        return True
+
     def _value(self, step: int) -> float:
         """The search metric at the evaluation after `step`."""
         return self._series()[self.evaluation_steps.index(step)].metrics[self._context.metric]
@@ -167,7 +196,7 @@ class SlotRun:
         from kdsearch.distiller import confirmation_metrics
         from kdsearch.distiller import evaluate
 
-        student, test_set = self.distillers[0].model, test_set_of(self._context.test, self._device)
+        student, test_set = self.distillers[0].model, test_set_of(self._context.test, self.slot, self._device)
         scores = {f"test_{name}": value for name, value in evaluate(student, test_set).items()}
         return scores | confirmation_metrics(student, lesson.data, test_set, seed=self.slot.seed)
 

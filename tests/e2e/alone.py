@@ -6,11 +6,11 @@ import torch
 
 from kdsearch.config.compose import apply_overrides
 from kdsearch.data import load_splits
+from kdsearch.distiller import EvaluationSet
 from kdsearch.distiller import confirmation_metrics
 from kdsearch.distiller import distill
 from kdsearch.ledger import TrialRecord
 from kdsearch.search.prepare import SearchData
-from kdsearch.search.prepare import TestData
 from kdsearch.search.shared import student_cost
 from kdsearch.storage import open_storage
 from kdsearch.sweep import Sweep
@@ -25,7 +25,7 @@ class Alone:
         teacher = find_teacher(self._config.teacher, splits, self._config.seed, open_storage(self._config.storage))
         assert teacher is not None
         self._data = SearchData(splits.without_test(), {None: teacher}, LessonPlan.of(self._config))
-        self._test = TestData(splits.test("confirmation"))
+        self._test = EvaluationSet.of(splits.test("confirmation"))
 
     def metrics(self, record: TrialRecord, seed: int) -> dict[str, float]:
         """The final metrics of the trial's recipe, trained with `seed`."""
@@ -37,7 +37,7 @@ class Alone:
             subset_seed=record.subset_seed,
             device=cpu,
         )
-        student, test_set = self._config.student, self._test.evaluation_set()
+        student, test_set = self._config.student, self._test
         result = distill(
             student,
             record.recipe,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from torchmetrics.functional.classification import multiclass_calibration_error
 
 from kdsearch.metrics import calibration_error
 
@@ -37,3 +38,10 @@ def test_by_hand() -> None:
     # 0.9: half of two right; 0.7: right; 0.5: the tie goes to class 0, wrong.
     expected = (2 * abs(0.5 - 0.9) + abs(1 - 0.7) + abs(0 - 0.5)) / 4
     assert calibration_error(logits, targets) == pytest.approx(expected, abs=1e-6)
+
+
+def test_against_torchmetrics() -> None:
+    logits = 2 * torch.randn(500, 7, generator=torch.Generator().manual_seed(1))
+    targets = torch.randint(0, 7, (500,), generator=torch.Generator().manual_seed(2))
+    expected = multiclass_calibration_error(logits.softmax(-1), targets, 7, n_bins=15)
+    assert calibration_error(logits, targets) == pytest.approx(expected.item(), abs=1e-6)

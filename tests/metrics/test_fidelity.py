@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import entropy
+from torchmetrics.functional import kl_divergence
+from torchmetrics.functional.classification import multiclass_accuracy
 
 from kdsearch.metrics import fidelity
 
@@ -57,3 +59,11 @@ def test_opposites_are_a_whole_apart_and_finite() -> None:
 def test_a_half_student_of_a_full_teacher() -> None:
     half = STUDENT.bfloat16()
     assert fidelity(half, TEACHER) == pytest.approx(fidelity(half.double(), TEACHER))
+
+
+def test_against_torchmetrics() -> None:
+    found = fidelity(STUDENT, TEACHER)
+    agreement = multiclass_accuracy(STUDENT.argmax(-1), TEACHER.argmax(-1), STUDENT.shape[-1], average="micro")
+    assert found["agreement"] == pytest.approx(agreement.item())
+    divergence = kl_divergence(TEACHER.log_softmax(-1), STUDENT.log_softmax(-1), log_prob=True)
+    assert found["kl_to_teacher"] == pytest.approx(divergence.item())
