@@ -18,8 +18,8 @@ from kdsearch.tracking.views import View
 LIMIT = 8000
 """Characters of a tag."""
 MOST_IMAGES = 4
-_FIRST = ("efficiency", "accuracy", "gain", "saved", "heat", "objective", "importance", "pareto")
-"""Words of images' names, the most telling first."""
+_FIRST = ("data_efficiency", "labels_saved", "temperature_alpha", "objectives")
+"""The names of the most telling images."""
 REPORT = "report.html"
 
 
@@ -49,8 +49,7 @@ def _images(artifacts: Path | None) -> list[Path]:
 
 
 def _telling(image: Path) -> tuple[int, str]:
-    place = next((place for place, word in enumerate(_FIRST) if word in image.stem), len(_FIRST))
-    return place, image.name
+    return _FIRST.index(image.stem) if image.stem in _FIRST else len(_FIRST), image.name
 
 
 def _fitting(table: str, room: int) -> list[str]:

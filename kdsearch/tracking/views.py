@@ -144,7 +144,7 @@ def sweep_views(
     views = _Views(sweep)
     finished, searched = page.runs(finished=True), page.runs(Kind.SEARCH, finished=True)
     views.add(LANDING, "all finished trials", page.state(finished, _all_charts(search_metric)), is_charts=True)
-    views.add("best", "best trials", page.state(page.runs(Kind.SEARCH)), is_charts=False)
+    views.add("best", "best trials", _best(page), is_charts=False)
     views.add("space", "search space", page.state(searched, _space_charts(search_metric)), is_charts=True)
     views.add(
         "controls", "controls against best", _controls(page, sample_counts, _control_names(sweep)), is_charts=True
@@ -207,6 +207,11 @@ def _count_charts(search_metric: str) -> list[Chart]:
         line(f"epoch/{search_metric}"),
         line("epoch/train_loss"),
     ]
+
+
+def _best(page: _Page) -> dict[str, Any]:
+    columns = [*page.columns(page.metric, "val_accuracy", GAIN), "attributes.`Dataset`"]
+    return page.state(page.runs(Kind.SEARCH), columns=columns)
 
 
 def _controls(page: _Page, sample_counts: Sequence[int], controls: Sequence[str]) -> dict[str, Any]:

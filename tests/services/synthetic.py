@@ -1,32 +1,30 @@
-"""Sweeps of made-up students: the real attempt, ledger, observers, tracker and conclusion, on virtual workers."""
+"""Sweeps of made-up students: the real attempt, ledger, observers, tracker and report, on virtual workers."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
+import optuna
 
 from kdsearch.config.compose import compose_sweep
-from kdsearch.config.schema import SweepConfig
-from kdsearch.ledger import Ledger
 from kdsearch.ledger import SweepState
 from kdsearch.ledger import open_ledger
 from kdsearch.ledger.records import SweepRecord
 from kdsearch.ledger.records import TrialRecord
+from kdsearch.report.write import write_report
 from kdsearch.search.attempt import Attempt
-from kdsearch.search.conclusion import conclude
 from kdsearch.search.observers import Gains
 from kdsearch.search.observers import TrackerObserver
 from kdsearch.search.plan import planned_target
 from kdsearch.search.spool import Spool
-from kdsearch.storage import open_storage
 from kdsearch.tracking import Tracker
+from kdsearch.tracking.findings import findings
 from tests.simulation.cluster import Cluster
 
 WORKERS = 20
+DELIVERY_SECONDS = 600.0
 SMALL = ("sample_counts=[20,50,100,400]", "trials_per_count=12", "confirm.top_k=2", "confirm.seeds=3")
 """120 trials: of each count 3 controls, 12 searched, and 3 confirmations of the controls and 2 of them."""
 LARGE = ("sample_counts=[20,50,100,200,400]", "trials_per_count=167", "confirm.top_k=3", "confirm.seeds=5")
@@ -46,6 +44,7 @@ def make_sweep(storage: Path, name: str, *overrides: str) -> SyntheticSweep:
     composed = compose_sweep([f"name={name}", f"storage={storage}", *MODELS, *overrides])
     config = composed.config
     assert config.mlflow.tracking_uri is not None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage.mkdir(parents=True, exist_ok=True)
     ledger = open_ledger(config.ledger, create=True)
     sweep = ledger.create_sweep(name, composed.stored, planned_target(config))
@@ -59,19 +58,15 @@ def make_sweep(storage: Path, name: str, *overrides: str) -> SyntheticSweep:
     tracker.reconcile([], lambda record: [])
     Cluster(attempt, WORKERS).run()
     ledger.update_sweep(name, target=attempt.target, state=SweepState.COMPLETE, teacher=TEACHER)
-    _conclude(ledger, name, storage, tracker, config)
     found = ledger.sweep(name)
     assert found is not None
-    result = SyntheticSweep(found, ledger.trials(name), config.mlflow.tracking_uri)
+    records = ledger.trials(name)
+    write_report(found, records, storage / "report")
+    assert tracker.finish(found.state, findings(found, records), storage / "report", DELIVERY_SECONDS)
+    tracker.close()
+    result = SyntheticSweep(found, records, config.mlflow.tracking_uri)
     ledger.close()
     return result
 
 
 TEACHER = {"hash": "0123abcd", "sample_count": 1197, "val_accuracy": 0.98, "parameter_count": 84_000}
-
-
-def _conclude(ledger: Ledger, name: str, storage: Path, tracker: Tracker, config: SweepConfig) -> None:
-    folder = storage / "report-files"
-    folder.mkdir()
-    console = Console(file=io.StringIO())
-    conclude(ledger, config, open_storage(str(storage)), tracker, folder, failed=False, console=console)
