@@ -9,10 +9,10 @@ from kdsearch.config.schema import SweepConfig
 from kdsearch.ledger import Ledger
 from kdsearch.ledger import SweepState
 from kdsearch.report import leaderboard
-from kdsearch.report import verdict
 from kdsearch.report.write import report_files
 from kdsearch.report.write import write_report
 from kdsearch.storage import Storage
+from kdsearch.tracking.findings import findings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,6 +66,6 @@ def _finish_tracking(
 ) -> None:
     interrupted = sweep.state is SweepState.INTERRUPTED
     seconds = INTERRUPTED_TRACKER_SECONDS if interrupted else TRACKER_SECONDS
-    if not tracker.finish(sweep.state, verdict(sweep, records), report, seconds, failed):
+    if not tracker.finish(sweep.state, findings(sweep, records), report, seconds, failed):
         console.print("MLflow has not taken everything yet; the ledger has it, and the next start writes it.")
     tracker.close()

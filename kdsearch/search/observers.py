@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from kdsearch.ledger import Kind
 from kdsearch.ledger import Point
 from kdsearch.ledger import TrialRecord
+from kdsearch.ledger import TrialState
 from kdsearch.progress import Phase
 from kdsearch.progress import Progress
 from kdsearch.progress import Tally
@@ -68,6 +69,8 @@ class TrackerObserver:
     def __init__(self, tracker: Tracker, gains: Gains) -> None:
         self._tracker = tracker
         self._gains = gains
+        self._without_gain: list[TrialRecord] = []
+        """Those that finished before training on labels alone had, at their sample count."""
 
     def trial_started(self, record: TrialRecord) -> None:
         self._tracker.trial_started(record)
@@ -76,7 +79,19 @@ class TrackerObserver:
         # Not before: importing MLflow takes seconds of the cores that the first results wait for.
         self._tracker.start()
         self._gains.add(record)
-        self._tracker.trial_finished(record, series, self._gains.of(record))
+        gain = self._gains.of(record)
+        self._tracker.trial_finished(record, series, gain)
+        if not gain and record.state is TrialState.COMPLETE and record.kind is not Kind.CONFIRM:
+            self._without_gain.append(record)
+        elif self._without_gain:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        gains = [(record, self._gains.of(record)) for record in self._without_gain]
+        for record, gain in gains:
+            if gain:
+                self._tracker.trial_measured(record, gain)
+        self._without_gain = [record for record, gain in gains if not gain]
 
     def trial_suspended(self, record: TrialRecord) -> None:
         self._tracker.trial_interrupted(record)

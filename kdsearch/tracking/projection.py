@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 
 from kdsearch.ledger.records import Point
@@ -19,16 +20,23 @@ from kdsearch.ledger.records import SweepState
 from kdsearch.ledger.records import TrialRecord
 from kdsearch.ledger.records import TrialState
 from kdsearch.tracking.color import sample_count_color
+from kdsearch.tracking.dataset import DatasetInput
+from kdsearch.tracking.dataset import dataset_input
 
 UID = "kdsearch.uid"
 TRIAL = "kdsearch.trial"
 KIND = "kdsearch.kind"
 STOP = "kdsearch.stop"
+GROUP = "kdsearch.group"
+"""What is compared: `searched`, or a control's name."""
+RECIPE = "kdsearch.recipe"
+"""A recipe's short name, the same for all its seeds."""
 DUPLICATE = "kdsearch.duplicate"
 PARENT = "mlflow.parentRunId"
 COLOR = "mlflow.runColor"
 NOTE = "mlflow.note.content"
 PARENT_KIND = "sweep"
+SEARCHED = "searched"
 
 TRIAL_STATUS = {
     TrialState.WAITING: "SCHEDULED",
@@ -71,6 +79,7 @@ class Projection:
     final_tags: Mapping[str, str]
     params: Mapping[str, str]
     metrics: tuple[MetricPoint, ...]
+    dataset: DatasetInput
 
 
 def project(
@@ -97,6 +106,7 @@ def project(
         final_tags=_final_tags(record) if finished else {},
         params=_params(record),
         metrics=tuple(metrics),
+        dataset=dataset_input(record, sweep.config),
     )
 
 
@@ -126,14 +136,18 @@ def _epoch_points(series: Sequence[Point]) -> list[MetricPoint]:
     ]
 
 
+def final_points(record: TrialRecord, values: Mapping[str, float]) -> list[MetricPoint]:
+    """Metrics that were measured once, when the trial ended."""
+    time = _milliseconds(record.ended) if record.ended else 0
+    return [MetricPoint(key, rounded(key, value), time, 0) for key, value in values.items() if math.isfinite(value)]
+
+
 def _final_points(record: TrialRecord, extra_metrics: Mapping[str, float]) -> list[MetricPoint]:
     values = {**record.metrics, "log10_sample_count": math.log10(record.sample_count)}
     temperature = record.recipe.hyperparameters.get("temperature")
     if temperature is not None and temperature > 0:
         values["log10_temperature"] = math.log10(temperature)
-    values.update(extra_metrics)
-    time = _milliseconds(record.ended) if record.ended else 0
-    return [MetricPoint(key, rounded(key, value), time, 0) for key, value in values.items() if math.isfinite(value)]
+    return final_points(record, {**values, **extra_metrics})
 
 
 def _common_tags(sweep: SweepRecord) -> dict[str, str]:
@@ -159,6 +173,8 @@ def _tags(record: TrialRecord, sweep: SweepRecord, sample_counts: Sequence[int])
         KIND: record.kind.value,
         TRIAL: record.key,
         "kdsearch.study": record.study,
+        GROUP: record.control or SEARCHED,
+        RECIPE: replace(record, replicate=None).label,
         COLOR: sample_count_color(record.sample_count, sample_counts),
     }
     if record.control:

@@ -23,7 +23,10 @@ from kdsearch.tracking.environment import silence_loggers
 prepare_environment()
 
 from mlflow import MlflowClient  # noqa: E402  the environment decides what importing MLflow does
+from mlflow.entities import Dataset  # noqa: E402
+from mlflow.entities import DatasetInput  # noqa: E402
 from mlflow.entities import ExperimentTag  # noqa: E402
+from mlflow.entities import InputTag  # noqa: E402
 from mlflow.entities import Metric  # noqa: E402
 from mlflow.entities import Param  # noqa: E402
 from mlflow.entities import RunStatus  # noqa: E402
@@ -34,6 +37,7 @@ from sqlalchemy import create_engine  # noqa: E402
 from sqlalchemy import make_url  # noqa: E402
 from sqlalchemy.event import listen  # noqa: E402
 
+from kdsearch.tracking.dataset import CONTEXT  # noqa: E402
 from kdsearch.tracking.projection import COLOR  # noqa: E402
 from kdsearch.tracking.projection import DUPLICATE  # noqa: E402
 from kdsearch.tracking.projection import KIND  # noqa: E402
@@ -122,8 +126,13 @@ class SweepRuns:
         """Write everything, then the final status: a closed run is a complete one."""
         run = self.ensure(projection)
         self._write(run, projection)
+        self._store.log_inputs(run.id, [_input(projection)])
         self._store.update_run_info(run.id, RunStatus.from_string(projection.status), projection.end, None)
         run.status = projection.status
+
+    def add_metrics(self, projection: Projection, metrics: Sequence[MetricPoint]) -> None:
+        """Metrics of a run that has been written."""
+        self._log(self.ensure(projection), metrics, [], [])
 
     def recolor(self, run: Run, color: str) -> None:
         """Another sample count moves every count's place on the scale of colors."""
@@ -140,7 +149,7 @@ class SweepRuns:
 
     def set_parent(self, status: str, end: int | None, tags: Mapping[str, str]) -> None:
         if tags:
-            self._store.log_batch(self.parent_id, [], [], [RunTag(key, value) for key, value in tags.items()])
+            self.set_parent_tags(tags)
         self._store.update_run_info(self.parent_id, RunStatus.from_string(status), end, None)
 
     def log_text(self, text: str, name: str) -> None:
@@ -152,9 +161,15 @@ class SweepRuns:
         else:
             self._client.log_artifact(self.parent_id, str(path))
 
+    def set_parent_tags(self, tags: Mapping[str, str]) -> None:
+        self._store.log_batch(self.parent_id, [], [], [RunTag(key, value) for key, value in tags.items()])
+
+    def experiment_tags(self) -> Mapping[str, str]:
+        return dict(self._store.get_experiment(self.experiment_id).tags)
+
     def set_experiment_tags(self, tags: Mapping[str, str]) -> None:
         """Write those that differ."""
-        present = self._store.get_experiment(self.experiment_id).tags
+        present = self.experiment_tags()
         for key, value in tags.items():
             if present.get(key) != value:
                 self._store.set_experiment_tag(self.experiment_id, ExperimentTag(key, value))
@@ -234,6 +249,12 @@ class SweepRuns:
             self._store.log_batch(run.id, chunk, [], [])
         for chunk in _chunks(params[PARAMS_PER_BATCH:], PARAMS_PER_BATCH):
             self._store.log_batch(run.id, [], chunk, [])
+
+
+def _input(projection: Projection) -> Any:
+    said = projection.dataset
+    dataset = Dataset(said.name, said.digest, "code", said.source, said.schema, said.profile)
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", CONTEXT)])
 
 
 def list_children(store: Any, experiment_id: str, uid: str) -> dict[str, list[Run]]:

@@ -22,12 +22,22 @@ from kdsearch.ledger.records import TrialState
 from kdsearch.outage import Outage
 from kdsearch.outage import short
 from kdsearch.tracking.backlog import Backlog
+from kdsearch.tracking.description import describe
+from kdsearch.tracking.findings import TABLE_FILE
+from kdsearch.tracking.findings import TABLE_TAG
+from kdsearch.tracking.findings import Findings
+from kdsearch.tracking.findings import findings_so_far
 from kdsearch.tracking.projection import COLOR
 from kdsearch.tracking.projection import NOTE
 from kdsearch.tracking.projection import SWEEP_STATUS
+from kdsearch.tracking.projection import MetricPoint
 from kdsearch.tracking.projection import Projection
+from kdsearch.tracking.projection import final_points
 from kdsearch.tracking.projection import project
+from kdsearch.tracking.views import LANDING
+from kdsearch.tracking.views import View
 from kdsearch.tracking.views import sweep_views
+from kdsearch.tracking.views import view_id
 from kdsearch.tracking.views import view_tags
 
 if TYPE_CHECKING:
@@ -37,7 +47,6 @@ LONGEST_PAUSE = 10.0
 """Seconds between two tries while the server is away."""
 TRIES_OF_ONE_WRITE = 5
 """A write that failed so often while the server answers other questions is given up."""
-_NOTE_LIMIT = 8000
 
 SeriesOf = Callable[[TrialRecord], Sequence[Point]]
 ExtraMetricsOf = Callable[[TrialRecord], Mapping[str, float]]
@@ -59,6 +68,12 @@ class _Finished:
 
 
 @dataclass(frozen=True)
+class _Measured:
+    projection: Projection
+    metrics: tuple[MetricPoint, ...]
+
+
+@dataclass(frozen=True)
 class _Reconcile:
     records: tuple[TrialRecord, ...]
     callbacks: int
@@ -70,6 +85,7 @@ class _End:
     status: str
     time: int
     tags: Mapping[str, str]
+    findings: Findings
     artifacts: Path | None
 
 
@@ -140,6 +156,10 @@ class Tracker:
         """`record` is COMPLETE, PRUNED or FAIL; `extra_metrics` (`gain_over_labels`) join the final metrics."""
         self._backlog.put(_Finished(self._project(record, series, extra_metrics)))
 
+    def trial_measured(self, record: TrialRecord, metrics: Mapping[str, float]) -> None:
+        """Final metrics of a finished trial that became known after it had finished."""
+        self._backlog.put(_Measured(self._project(record), tuple(final_points(record, metrics))))
+
     def trial_interrupted(self, record: TrialRecord) -> None:
         """The trial waits for the next attempt: its run is SCHEDULED."""
         self._backlog.put(_Interrupted(self._project(record)))
@@ -158,22 +178,18 @@ class Tracker:
     def finish(
         self,
         state: SweepState,
-        description: str,
+        findings: Findings,
         artifacts: Path | None,
         timeout: float,
         too_many_failures: bool = False,
     ) -> bool:
         """Close the parent run and wait up to `timeout` seconds until all is delivered; whether it was.
 
-        `description` is Markdown, its first line the verdict; `artifacts` is a file or a folder.
+        `artifacts` is a folder; whatever is in it becomes an artifact of the sweep's run.
         """
         status = "FAILED" if too_many_failures else SWEEP_STATUS[state]
-        tags = {
-            NOTE: description[:_NOTE_LIMIT],
-            "kdsearch.state": state.value,
-            "kdsearch.target": str(self._sweep.target),
-        }
-        self._backlog.put(_End(status, time.time_ns() // 1_000_000, tags, artifacts))
+        tags = {"kdsearch.state": state.value, "kdsearch.target": str(self._sweep.target)}
+        self._backlog.put(_End(status, time.time_ns() // 1_000_000, tags, findings, artifacts))
         deadline = time.monotonic() + timeout
         while not self._backlog.wait_empty(timeout=min(0.5, max(0.0, deadline - time.monotonic()))):
             if time.monotonic() >= deadline or not self._thread.is_alive():
@@ -217,13 +233,37 @@ class Tracker:
         self._runs.set_parent("RUNNING", None, {})
 
     def _decorate(self) -> None:
-        """Config, views, and a link past MLflow's first page: nice to have."""
+        """Config and views: nice to have."""
         runs = self._opened()
-        metric = str(self._config["search"]["metric"])
-        views = sweep_views(self._sweep, metric, self._sample_counts)
-        tags = view_tags(views, int(self._sweep.created.timestamp() * 1000))
         self._attempt(lambda: runs.log_text(_yaml(self._config), "sweep.yaml"), "the configuration")
-        self._attempt(lambda: runs.set_experiment_tags(tags), "the saved views")
+        self._attempt(partial(self._save_views, runs, is_live=True), "the saved views")
+
+    def _views(self, *, is_live: bool) -> list[View]:
+        metric = str(self._config["search"]["metric"])
+        return sweep_views(self._sweep, metric, self._sample_counts, is_live=is_live)
+
+    def _save_views(self, runs: SweepRuns, *, is_live: bool) -> None:
+        created = int(self._sweep.created.timestamp() * 1000)
+        runs.set_experiment_tags(view_tags(self._views(is_live=is_live), created))
+
+    def _describe(self, runs: SweepRuns, findings: Findings, artifacts: Path | None = None) -> None:
+        """The description of the sweep's run, and of the experiment unless that has one of somebody else's."""
+        text = describe(findings, runs.experiment_id, runs.parent_id, self._views(is_live=False), artifacts)
+        runs.set_parent_tags({NOTE: text})
+        present = runs.experiment_tags().get(NOTE, "")
+        if not present or view_id(self._sweep.uid, LANDING) in present:
+            runs.set_experiment_tags({NOTE: text})
+
+    def _leave(self, runs: SweepRuns, findings: Findings, artifacts: Path | None) -> None:
+        """What the end of an attempt leaves to look at."""
+        if artifacts is not None:
+            self._attempt(partial(runs.log_files, artifacts), "the report")
+        for name, text in findings.files.items():
+            self._attempt(partial(runs.log_text, text, name), name)
+        if TABLE_FILE in findings.files:
+            self._attempt(partial(runs.set_parent_tags, TABLE_TAG), "the table of trials")
+        self._attempt(partial(self._describe, runs, findings, artifacts), "the description")
+        self._attempt(partial(self._save_views, runs, is_live=False), "the saved views")
 
     def _do(self, job: object) -> None:
         runs = self._opened()
@@ -234,11 +274,12 @@ class Tracker:
                 self._insist(partial(runs.suspend, projection), projection.trial)
             case _Finished(projection):
                 self._insist(partial(runs.finish, projection), projection.trial)
+            case _Measured(projection, metrics):
+                self._insist(partial(runs.add_metrics, projection, metrics), projection.trial)
             case _Reconcile(records, callbacks):
                 self._reconcile(runs, records, *self._callbacks[callbacks])
-            case _End(status, moment, tags, artifacts):
-                if artifacts is not None:
-                    self._attempt(partial(runs.log_files, artifacts), "the report")
+            case _End(status, moment, tags, findings, artifacts):
+                self._leave(runs, findings, artifacts)
                 self._insist(partial(runs.set_parent, status, moment, tags), "the end of the sweep")
 
     def _reconcile(
@@ -249,6 +290,7 @@ class Tracker:
                 return
             mend = partial(self._mend, runs, record, series, extra_metrics)
             self._insist(mend, record.key)
+        self._attempt(lambda: self._describe(runs, findings_so_far(self._sweep, records)), "the description")
 
     def _mend(self, runs: SweepRuns, record: TrialRecord, series: SeriesOf, extra_metrics: ExtraMetricsOf) -> None:
         """Make a trial's runs one, and that one agree with the ledger."""

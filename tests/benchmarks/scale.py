@@ -45,6 +45,7 @@ from kdsearch.search.plan import planned_target
 from kdsearch.search.plan import targets_by_count
 from kdsearch.search.spool import Spool
 from kdsearch.tracking import Tracker
+from kdsearch.tracking.findings import Findings
 from tests.simulation.cluster import Cluster
 
 NAME = "scale"
@@ -156,7 +157,7 @@ def _simulate(composed: Composed, workers: int, *, tracking: bool) -> None:
     _print("simulation", trials=cluster.ended, states=states, virtual_s=round(cluster.clock), seconds=round(seconds, 1))
     if tracking:
         began = time.perf_counter()
-        delivered = tracker.finish(SweepState.COMPLETE, "simulated", None, TRACKER_SECONDS)
+        delivered = tracker.finish(SweepState.COMPLETE, Findings("simulated"), None, TRACKER_SECONDS)
         lag = time.perf_counter() - began
         _print(
             "mlflow",
@@ -189,7 +190,7 @@ def _count_requests() -> list[str]:
 
         setattr(SqlAlchemyStore, name, call)
 
-    for name in ("create_run", "log_batch", "update_run_info", "set_tag", "search_runs", "get_run"):
+    for name in ("create_run", "log_batch", "log_inputs", "update_run_info", "set_tag", "search_runs", "get_run"):
         counted(name)
     return made
 

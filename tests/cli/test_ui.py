@@ -44,7 +44,17 @@ def test_a_server_elsewhere_is_only_opened(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["ui", "--no-browser", "mlflow.tracking_uri=http://me:hunter2@mlflow.example:5000"]) == 0
-    assert capsys.readouterr().out == "http://mlflow.example:5000/#/experiments\n"
+    assert capsys.readouterr().out == "http://mlflow.example:5000/#/experiments?workflowType=machine_learning\n"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.7", "example.org"])
+def test_a_host_that_others_reach_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["ui", "--host", host]) == 2
+    assert f"--host={host}: must be 127.0.0.1: MLflow has no password" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -71,7 +81,7 @@ def test_serves_the_sweeps_charts_until_terminated(tmp_path: Path) -> None:
         assert match is not None, address
         base, experiment_id, query = match.groups()
         assert experiment_id == experiment
-        assert f"viewStateShareKey=kdsearch-{uid[:8]}-space" in query
+        assert f"viewStateShareKey=kdsearch-{uid[:8]}-all" in query
         assert "compareRunsMode=CHART" in query
         with urllib.request.urlopen(f"{base}/health", timeout=10) as response:
             assert response.status == 200

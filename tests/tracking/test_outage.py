@@ -13,6 +13,7 @@ from kdsearch.ledger.records import TrialState
 from kdsearch.tracking import Tracker
 from kdsearch.tracking import verify
 from kdsearch.tracking.backlog import Backlog
+from kdsearch.tracking.findings import Findings
 from kdsearch.tracking.verify import TrackingUnavailable
 from tests.factories import make_record
 from tests.factories import make_series
@@ -41,7 +42,7 @@ def test_a_killed_server_is_waited_out(server: MlflowServer) -> None:
         time.sleep(0.05)
     assert "does not answer" in warnings[0]
     server.start()
-    assert tracker.finish(SweepState.COMPLETE, "verdict", None, timeout=120)
+    assert tracker.finish(SweepState.COMPLETE, Findings("verdict"), None, timeout=120)
     tracker.close()
     assert len(warnings) == 2 and "is back" in warnings[1]
     assert tracker.failure is None
@@ -63,9 +64,9 @@ def test_a_server_away_for_longer_than_patience_is_a_failure_and_nothing_is_drop
         time.sleep(0.02)
     assert tracker.failure is not None and "was away for more than 0.3 s" in tracker.failure
     assert len(warnings) == 1
-    assert not tracker.finish(SweepState.STOPPED, "verdict", None, timeout=0.1)
+    assert not tracker.finish(SweepState.STOPPED, Findings("verdict"), None, timeout=0.1)
     (tmp_path / "folder").unlink()
-    assert tracker.finish(SweepState.COMPLETE, "verdict", None, timeout=60)
+    assert tracker.finish(SweepState.COMPLETE, Findings("verdict"), None, timeout=60)
     tracker.close()
     assert verify(uri, sweep, [record])["runs"] == 1
 
@@ -76,7 +77,7 @@ def test_close_does_not_wait_for_a_server_that_is_away(tmp_path: Path) -> None:
     tracker = Tracker(f"sqlite:///{tmp_path}/folder/m.db", sweep.name, sweep, sweep.config, lambda text: None, 600.0)
     tracker.start()
     tracker.trial_finished(make_record(0), [])
-    assert not tracker.finish(SweepState.STOPPED, "verdict", None, timeout=0.1)
+    assert not tracker.finish(SweepState.STOPPED, Findings("verdict"), None, timeout=0.1)
     tracker.close()
     assert tracker.failure is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 import uuid
@@ -19,11 +20,16 @@ from kdsearch.ledger.records import SweepRecord
 from kdsearch.ledger.records import SweepState
 from kdsearch.ledger.records import TrialRecord
 from kdsearch.ledger.records import TrialState
+from kdsearch.recipe import Recipe
 from kdsearch.tracking import Tracker
 from kdsearch.tracking import verify
+from kdsearch.tracking.findings import Findings
+from kdsearch.tracking.projection import project
 from kdsearch.tracking.verify import compare
 from kdsearch.tracking.views import TAG_PREFIX
 from kdsearch.tracking.views import decode_state
+from tests.factories import LABELS
+from tests.factories import make_confirmations
 from tests.factories import make_control
 from tests.factories import make_record
 from tests.factories import make_series
@@ -113,7 +119,7 @@ class Series:
 
 
 def deliver(tracker: Tracker, state: SweepState = SweepState.COMPLETE, **fields: Any) -> None:
-    assert tracker.finish(state, "verdict", None, DELIVERY, **fields)
+    assert tracker.finish(state, Findings("verdict"), None, DELIVERY, **fields)
 
 
 def test_a_trial_becomes_one_closed_run(
@@ -171,10 +177,10 @@ def test_the_parent_ends_as_the_sweep_does(
 ) -> None:
     (tmp_path / "report.html").write_text("<p>report</p>")
     tracker = new_tracker(sweep)
-    assert tracker.finish(SweepState.INTERRUPTED, "So far nothing.\n\nmore", tmp_path, DELIVERY)
+    assert tracker.finish(SweepState.INTERRUPTED, Findings("So far nothing.", "more"), tmp_path, DELIVERY)
     parent = parent_of(client, sweep)
     assert parent.info.status == "KILLED"
-    assert parent.data.tags["mlflow.note.content"].splitlines()[0] == "So far nothing."
+    assert parent.data.tags["mlflow.note.content"].splitlines()[0].rstrip() == "So far nothing."
     names = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
     assert names == {"report.html", "sweep.yaml"}
     deliver(new_tracker(sweep), SweepState.STOPPED, too_many_failures=True)
@@ -377,7 +383,7 @@ def test_a_deleted_run_is_a_warning_and_is_written_again_by_the_next_attempt(
     deliver(tracker)
     client.delete_run(run_of(client, sweep, record).info.run_id)
     tracker.trial_finished(record, make_series(2))
-    assert not tracker.finish(SweepState.COMPLETE, "verdict", None, DELIVERY)
+    assert not tracker.finish(SweepState.COMPLETE, Findings("verdict"), None, DELIVERY)
     assert tracker.undelivered == [record.key] and len(warnings) == 1
     assert tracker.failure is None
     tracker = new_tracker(sweep)
@@ -386,18 +392,192 @@ def test_a_deleted_run_is_a_warning_and_is_written_again_by_the_next_attempt(
     assert verify(uri, sweep, [record]) == {**AGREED, "runs": 1}
 
 
-def test_saved_views_can_be_read_back(client: Any, sweep: SweepRecord, new_tracker: NewTracker) -> None:
-    deliver(new_tracker(sweep))
+def saved_views(client: Any, sweep: SweepRecord) -> dict[str, dict[str, Any]]:
     tags = client.get_experiment_by_name(sweep.name).tags
     prefix = f"{TAG_PREFIX}kdsearch-{sweep.uid[:8]}-"
-    views = {key.removeprefix(prefix): json.loads(value) for key, value in tags.items() if key.startswith(prefix)}
+    return {key.removeprefix(prefix): json.loads(value) for key, value in tags.items() if key.startswith(prefix)}
+
+
+def test_saved_views_can_be_read_back(client: Any, sweep: SweepRecord, new_tracker: NewTracker) -> None:
+    deliver(new_tracker(sweep))
+    views = saved_views(client, sweep)
     menu = sorted(views, key=lambda name: -views[name]["createdAt"])
-    assert menu == ["best", "space", "confirmed", "n50", "n100", "n200"]
+    assert menu == ["all", "best", "space", "controls", "curves", "confirmed", "n50", "n100", "n200"]
+    assert all(sweep.uid in decode_state(view["state"])["searchFilter"] for view in views.values())
     confirmed = decode_state(views["confirmed"]["state"])
     assert "tags.`kdsearch.kind` = 'confirm'" in confirmed["searchFilter"]
     assert {"metrics.`val_accuracy`", "metrics.`test_accuracy`"} < set(confirmed["selectedColumns"])
     state = decode_state(views["n50"]["state"])
     assert "params.`sample_count` = '50'" in state["searchFilter"]
-    assert sweep.uid in state["searchFilter"]
     assert state["orderByKey"] == "metrics.`val_accuracy`"
     assert {chart["type"] for chart in state["compareRunCharts"]} == {"PARALLEL", "CONTOUR", "SCATTER", "LINE"}
+
+
+def test_the_views_filters_choose_the_runs_that_they_are_about(
+    client: Any, sweep: SweepRecord, new_tracker: NewTracker
+) -> None:
+    tracker = new_tracker(sweep)
+    labels = make_control(sample_count=50)
+    records = [
+        make_record(0, sample_count=50),
+        make_record(1, sample_count=100),
+        make_record(2, sample_count=50, state=TrialState.PRUNED),
+        labels,
+        *make_confirmations(labels.key, [0.5], [0.5], 50, LABELS, "labels"),
+    ]
+    for record in records:
+        tracker.trial_finished(record, make_series(1))
+    deliver(tracker)
+    experiment = client.get_experiment_by_name(sweep.name).experiment_id
+
+    def chosen(view: str) -> set[str]:
+        state = decode_state(saved_views(client, sweep)[view]["state"])
+        return {run.data.tags["kdsearch.trial"] for run in client.search_runs([experiment], state["searchFilter"])}
+
+    keys = [record.key for record in records]
+    searched, other, pruned, control, confirmation = keys
+    assert chosen("all") == {searched, other, control, confirmation}
+    assert chosen("best") == {searched, other, pruned}
+    assert chosen("space") == {searched, other}
+    assert chosen("controls") == {searched, other, control}
+    assert chosen("curves") == {searched, other, pruned, control}
+    assert chosen("confirmed") == {confirmation}
+    assert chosen("n50") == {searched, control}
+
+
+def test_views_look_for_new_runs_only_while_there_can_be_some(
+    client: Any, sweep: SweepRecord, new_tracker: NewTracker
+) -> None:
+    tracker = new_tracker(sweep)
+    tracker.trial_started(make_record(0, state=TrialState.RUNNING))
+    while client.get_experiment_by_name(sweep.name) is None or "n200" not in saved_views(client, sweep):
+        time.sleep(0.05)
+    before = saved_views(client, sweep)
+    deliver(tracker)
+    after = saved_views(client, sweep)
+    assert before.keys() == after.keys()
+    for views, is_live in ((before, True), (after, False)):
+        assert {decode_state(view["state"])["autoRefreshEnabled"] for view in views.values()} == {is_live}
+
+
+def test_a_controls_groups_are_the_ones_that_the_view_folds(
+    client: Any, sweep: SweepRecord, new_tracker: NewTracker
+) -> None:
+    """A group's id, as MLflow's page makes it, is spelled from the runs' params and tags."""
+    config = {**sweep.config, "controls": ["labels", {"label_smoothing": [0.05, 0.1]}], "sample_counts": [50]}
+    sweep = replace(sweep, config=config)
+    smoothing = Recipe("labels", 0.0, label_smoothing=0.05)
+    tracker = new_tracker(sweep)
+    for record in (
+        make_record(0, sample_count=50),
+        make_control(sample_count=50),
+        make_control("label_smoothing=0.05", 50, number=1, recipe=smoothing),
+    ):
+        tracker.trial_finished(record, [])
+    deliver(tracker)
+    state = decode_state(saved_views(client, sweep)["controls"]["state"])
+    groups = set()
+    for run in runs_of(client, sweep):
+        values = {"param": run.data.params, "tag": run.data.tags}
+        keys = [(key["mode"], key["groupByData"]) for key in state["groupBy"]["groupByKeys"]]
+        groups.add(",".join(f"{mode}.{name}.{values[mode][name]}" for mode, name in keys))
+    assert len(groups) == 3 and groups < state["groupsExpanded"].keys()
+
+
+def test_a_run_names_the_samples_that_it_was_trained_on(
+    client: Any, sweep: SweepRecord, new_tracker: NewTracker
+) -> None:
+    tracker = new_tracker(sweep)
+    record = make_record(0)
+    for _ in range(2):
+        tracker.trial_finished(record, make_series(2))
+    deliver(tracker)
+    run = run_of(client, sweep, record)
+    (used,) = run.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("digits-n100", project(record, sweep, [100]).dataset.digest)
+    assert [tag.value for tag in used.tags] == ["training"]
+
+
+def test_what_is_known_later_joins_a_runs_final_metrics(
+    client: Any, sweep: SweepRecord, new_tracker: NewTracker
+) -> None:
+    record = make_record(0)
+    tracker = new_tracker(sweep)
+    tracker.trial_finished(record, make_series(2))
+    for _ in range(2):
+        tracker.trial_measured(record, {"gain_over_labels": 0.05})
+    deliver(tracker)
+    run = run_of(client, sweep, record)
+    assert run.info.status == "FINISHED"
+    assert [(step, value) for step, value, _ in points(client, run, "gain_over_labels")] == [(0, 0.05)]
+
+
+def test_the_description_leads_to_report_views_and_figures(
+    client: Any, sweep: SweepRecord, new_tracker: NewTracker, tmp_path: Path
+) -> None:
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots" / "data_efficiency.png").write_bytes(b"")
+    (tmp_path / "report.html").write_text("<p>report</p>")
+    (tmp_path / "trials.csv").write_text("n\n")
+    tracker = new_tracker(sweep)
+    found = Findings("Good.", "| n |\n| --- |\n| 50 |", {"best.json": "[]", "trials_table.json": "{}"})
+    assert tracker.finish(SweepState.COMPLETE, found, tmp_path, DELIVERY)
+    parent = parent_of(client, sweep)
+    run_id, experiment_id = parent.info.run_id, parent.info.experiment_id
+    text = parent.data.tags["mlflow.note.content"]
+    verdict, links, *rest = text.splitlines()
+    assert verdict.rstrip() == "Good."
+    where = f"#/experiments/{experiment_id}/runs/{run_id}/artifacts/report.html?workflowType=machine_learning"
+    assert f"[report]({where})" in links
+    for view in saved_views(client, sweep):
+        assert f"viewStateShareKey=kdsearch-{sweep.uid[:8]}-{view}&" in links
+    assert f"(get-artifact?path=plots/data_efficiency.png&run_uuid={run_id})" in text
+    assert rest[-1] == "| 50 |"
+    assert client.get_experiment(experiment_id).tags["mlflow.note.content"] == text
+    files = {file.path for file in client.list_artifacts(run_id)}
+    assert files == {"report.html", "plots", "trials.csv", "best.json", "trials_table.json", "sweep.yaml"}
+    assert json.loads(parent.data.tags["mlflow.loggedArtifacts"]) == [{"path": "trials_table.json", "type": "table"}]
+
+
+def test_a_resumed_sweep_says_what_it_knew(client: Any, sweep: SweepRecord, new_tracker: NewTracker) -> None:
+    tracker = new_tracker(sweep)
+    tracker.reconcile([], lambda record: [])
+    deliver(tracker, SweepState.INTERRUPTED)
+    notes = []
+    running = make_record(9, state=TrialState.RUNNING)
+    for records in ([], [make_record(0, sample_count=50)]):
+        tracker = new_tracker(sweep)
+        tracker.reconcile(records, lambda record: [])
+        tracker.trial_started(running)
+        while running.key not in {run.data.tags["kdsearch.trial"] for run in runs_of(client, sweep)}:
+            time.sleep(0.05)
+        notes.append(parent_of(client, sweep).data.tags["mlflow.note.content"])
+        tracker.close()
+        client.delete_run(run_of(client, sweep, running).info.run_id)
+    assert notes[0].startswith("Running. The verdict comes at the end.")
+    assert notes[1].startswith("Running again. So far: Best at n=50: 50.0 % validation accuracy")
+
+
+def test_a_users_own_description_of_an_experiment_stays(
+    client: Any, sweep: SweepRecord, new_tracker: NewTracker
+) -> None:
+    deliver(new_tracker(sweep))
+    experiment = client.get_experiment_by_name(sweep.name).experiment_id
+    client.set_experiment_tag(experiment, "mlflow.note.content", "mine")
+    deliver(new_tracker(sweep))
+    assert client.get_experiment(experiment).tags["mlflow.note.content"] == "mine"
+
+
+def test_what_cannot_be_written_beside_the_runs_is_a_warning(
+    client: Any, sweep: SweepRecord, new_tracker: NewTracker, warnings: list[str]
+) -> None:
+    """A view of a sweep whose controls don't fit into a tag, a report that is not there."""
+    sweep = replace(
+        sweep, config={**sweep.config, "controls": [hashlib.sha256(b"%d" % n).hexdigest() for n in range(999)]}
+    )
+    record = make_record(0)
+    tracker = new_tracker(sweep)
+    tracker.trial_finished(record, [])
+    assert tracker.finish(SweepState.COMPLETE, Findings("verdict"), Path("/nowhere"), DELIVERY)
+    assert run_of(client, sweep, record).info.status == parent_of(client, sweep).info.status == "FINISHED"
+    assert {"the report", "the saved views"} <= {text.split(": ")[1].split(" could")[0] for text in warnings}
