@@ -116,7 +116,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--bucket", required=True, help="made if it does not exist")
     parser.add_argument("--prefix", default=NAME, help="what the nodes may touch of it (default: %(default)s)")
     parser.add_argument("--region", required=True)
-    parser.add_argument("--ssh-from", required=True, type=_network, help="who may connect by ssh, such as 203.0.113.7/32")
+    parser.add_argument(
+        "--ssh-from", required=True, type=_network, help="who may connect by ssh, such as 203.0.113.7/32"
+    )
     parser.add_argument("--image", help="id of the nodes' image; default is the current Deep Learning Base AMI")
     parser.add_argument("--output", required=True, type=Path, help="where the filled copy of cluster/aws.yaml goes")
     return parser.parse_args()
