@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,6 +85,26 @@ def test_the_token_goes_from_the_head_to_the_workers_alone(config: dict[str, Any
     assert all("auth_token" not in path for path in config["file_mounts"].values())
 
 
+def test_a_node_sets_itself_up(config: dict[str, Any], tmp_path: Path) -> None:
+    """The commands that install nothing, run as Ray runs them, in a home of their own."""
+    (tmp_path / "venv").symlink_to(sys.prefix)
+    (tmp_path / "kdsearch").mkdir()
+    (tmp_path / "kdsearch" / "cluster").symlink_to(CLUSTER)
+    (tmp_path / ".bashrc").touch()
+    commands = [*config["setup_commands"], *config["head_setup_commands"]]
+    for command in commands:
+        if not any(word in command for word in ("apt-get", "pip", "services.sh")):
+            assert _on_node(tmp_path, command) == ""
+    token = tmp_path / ".ray" / "auth_token"
+    assert token.read_text() and token.stat().st_mode & 0o077 == 0, "nobody else reads the token"
+    seen = dict(line.partition("=")[::2] for line in _on_node(tmp_path, "env").splitlines())
+    assert seen["RAY_AUTH_MODE"] == "token"
+    assert seen["PATH"].startswith(f"{tmp_path}/venv/bin:")
+    names = ("period_ms", "timeout_ms", "failure_threshold", "initial_delay_ms")
+    period, timeout, misses, delay = (int(seen[f"RAY_health_check_{name}"]) for name in names)
+    assert delay + misses * (period + timeout) <= 15_000, "a lost node is noticed within 15 s"
+
+
 def test_nodes_may_touch_one_prefix_of_one_bucket() -> None:
     policy = json.loads((CLUSTER / "aws-iam-policy.json").read_text())
     for statement in policy["Statement"]:
@@ -101,6 +125,16 @@ def test_the_head_changes_nodes_of_this_cluster_alone(config: dict[str, Any]) ->
     conditions = json.dumps([statement.get("Condition") for statement in policy["Statement"]])
     assert f'"aws:RequestTag/ray-cluster-name": "{config["cluster_name"]}"' in conditions
     assert f'"aws:ResourceTag/ray-cluster-name": "{config["cluster_name"]}"' in conditions
+
+
+def _on_node(home: Path, command: str) -> str:
+    """What a command prints, run as Ray's command runner runs it over ssh."""
+    line = f"source ~/.bashrc; export OMP_NUM_THREADS=1 PYTHONWARNINGS=ignore && ({command})"
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    run = ["bash", "--login", "-c", "-i", line]
+    done = subprocess.run(run, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def _at(config: dict[str, Any], place: str) -> dict[str, Any]:
