@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import lzma
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,28 @@ def aws_problems(config: dict[str, Any]) -> list[str]:
         return [f"{type(error).__name__}: {error}"]
     schema = json.loads((Path(ray.autoscaler.__file__).parent / "ray-schema.json").read_text())
     unknown = set(config["provider"]) - set(schema["properties"]["provider"]["properties"])
-    return [f"provider.{key} is unknown" for key in sorted(unknown)] + list(_node_problems(config))
+    commands = [*config["head_start_ray_commands"], *config["worker_start_ray_commands"]]
+    starts = [command.rpartition("ray start ")[2].split() for command in commands if "ray start" in command]
+    return [
+        *(f"provider.{key} is unknown" for key in sorted(unknown)),
+        *_node_problems(config),
+        *(problem for words in starts for problem in ray_start_problems(words)),
+    ]
+
+
+def ray_start_problems(words: list[str]) -> list[str]:
+    """What `ray start` would say about its options."""
+    import click
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Ray's own
+        from ray.scripts.scripts import start
+
+    try:
+        start.make_context("start", list(words))
+    except click.ClickException as error:
+        return [error.format_message()]
+    return []
 
 
 def kubernetes_problems(document: dict[str, Any]) -> list[str]:
@@ -43,7 +65,16 @@ def kubernetes_problems(document: dict[str, Any]) -> list[str]:
     import jsonschema
 
     validator = jsonschema.Draft202012Validator(_kuberay_schema(str(document["kind"])))
-    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
+    problems = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
+    return problems or [problem for words in _ray_start_words(document) for problem in ray_start_problems(words)]
+
+
+def _ray_start_words(document: dict[str, Any]) -> Iterator[list[str]]:
+    """The options that KubeRay makes of each group's `rayStartParams`, which the definition leaves open."""
+    cluster = document["spec"].get("rayClusterSpec", document["spec"])
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        parameters = group["rayStartParams"].items()
+        yield [f"--{key}" if value == "true" else f"--{key}={value}" for key, value in parameters]
 
 
 def _core_problems(document: dict[str, Any]) -> list[str]:

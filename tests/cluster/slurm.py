@@ -127,9 +127,16 @@ class SlurmCluster:
         words = self.command("scontrol", "show", "job", job).split()
         return dict(word.partition("=")[::2] for word in words)
 
-    def hold_off_no_longer(self, job: str) -> None:
-        """Start a requeued job now: Slurm waits two minutes."""
-        self.command("scontrol", "update", f"jobid={job}", "StartTime=now")
+    def start_now(self, job: str) -> None:
+        """Start a requeued job: Slurm would let it wait for two minutes."""
+
+        def is_started() -> bool:
+            if self.job(job)["JobState"] == "PENDING":
+                with contextlib.suppress(CommandError):  # it may have started in between
+                    self.command("scontrol", "update", f"jobid={job}", "StartTime=now")
+            return self.job(job)["JobState"] == "RUNNING"
+
+        wait_until(is_started, START_SECONDS, self.logs)
 
     def processes(self) -> list[str]:
         """Command lines of what runs on the nodes, but for Slurm's own."""

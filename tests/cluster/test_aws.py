@@ -54,6 +54,8 @@ def test_a_misspelt_key_is_caught(config: dict[str, Any], place: str, right: str
     [
         ("", "max_workers", "eight"),
         ("", "head_node_type", "haed"),
+        ("", "head_start_ray_commands", ["ray start --head --autoscaling-confg=x"]),
+        ("", "worker_start_ray_commands", ["ray start --address=$RAY_HEAD_IP:6379 --disable-usage-stat"]),
         ("available_node_types.gpu_spot", "min_workers", 9),
         ("available_node_types.gpu_spot.node_config", "SecurityGroupIds", "sg-1"),
     ],

@@ -50,6 +50,7 @@ def test_a_misspelt_key_of_the_ray_job_is_caught(place: str, right: str, wrong: 
         ("spec.rayClusterSpec.authOptions", "mode", "tokens"),
         ("spec.rayClusterSpec.autoscalerOptions", "version", "v3"),
         (WORKER, "maxReplicas", "eight"),
+        (WORKER, "rayStartParams", {"num-cpu": "0"}),
     ],
 )
 def test_a_wrong_value_of_the_ray_job_is_caught(place: str, key: str, value: object) -> None:

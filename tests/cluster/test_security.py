@@ -16,7 +16,8 @@ FORBIDDEN = {
     "a key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|-----BEGIN|\bhf_\w{20,}|\bgh[pousr]_\w{20,}"),
     "a password in a URL": re.compile(r"://[^\s:/@'\"]+:(?!\$)[^\s/@]+@"),
     "a password written out": re.compile(
-        r"(?:password|passwd|secret|token|api_?key)\w*['\"]?\s*[:=]\s*['\"]?(?![$'\"]|token\b|required\b|\s)[\w+/-]{6,}",
+        r"(?:password|passwd|secret|token|api_?key)\w*['\"]?[ \t]*[:=][ \t]*['\"]?"
+        r"(?![$'\"]|token\b|required\b|\s)[\w+/-]{6,}",
         re.IGNORECASE,
     ),
     "a long random word": re.compile(r"\b(?=\w*\d)(?=\w*[a-z])[0-9a-f]{32,}\b"),

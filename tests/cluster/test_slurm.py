@@ -28,7 +28,7 @@ SLOW = (
     *(word for word in SMALL if not word.startswith("student.")),
     "student=custom",
     "student._target_=tests.cluster.students.noted",
-    "training.steps=2000",
+    "training.steps=1000",
     "training.evaluations=20",
     "resources.trials_per_worker=1",
 )
@@ -47,6 +47,7 @@ class Account:
         self.slurm, self.folder, self.hosts = slurm, folder, folder / "hosts"
         self.workplace = Workplace(folder, "auto")
         self.hosts.mkdir()
+        self.job = ""
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
             "HOME": str(folder),
@@ -61,7 +62,8 @@ class Account:
         """The job's number."""
         place = (f"--chdir={self.folder}", f"--output={self.folder}/job.log")
         words = ("sbatch", "--parsable", *SIZE, *place, str(SBATCH), *overrides)
-        return self.slurm.command(*words, environment=self._environment).strip()
+        self.job = self.slurm.command(*words, environment=self._environment).strip()
+        return self.job
 
     def wait_for(self, job: str, field: str, value: str, seconds: float = 120) -> None:
         wait_until(lambda: self.slurm.job(job)[field] == value, seconds, self.logs)
@@ -82,8 +84,11 @@ class Account:
 
 
 @pytest.fixture
-def account(slurm: SlurmCluster, tmp_path: Path) -> Account:
-    return Account(slurm, tmp_path)
+def account(slurm: SlurmCluster, tmp_path: Path) -> Iterator[Account]:
+    user = Account(slurm, tmp_path)
+    yield user
+    with contextlib.suppress(CommandError):  # it is over, as it should be
+        slurm.command("scancel", user.job)
 
 
 def test_slurm_accepts_the_file(slurm: SlurmCluster) -> None:
@@ -121,7 +126,7 @@ def test_a_sweep_goes_on_by_itself_after_the_time_limit(account: Account) -> Non
     interrupted = workplace.load()
     assert interrupted.state == "interrupted", account.logs()
     assert 5 <= sum(record.state.is_finished for record in interrupted.records) < TARGET
-    slurm.hold_off_no_longer(job)
+    slurm.start_now(job)
     account.wait_for(job, "JobState", "COMPLETED", seconds=240)
 
     records = workplace.load().records
