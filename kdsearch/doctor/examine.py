@@ -51,8 +51,8 @@ def examine(config: SweepConfig) -> Iterator[Finding]:
     _import_all(config)
     from kdsearch.doctor.ledger import look_at_ledger
     from kdsearch.doctor.storage import look_at_storage
-    from kdsearch.doctor.survey import knock
     from kdsearch.doctor.tracking import look_at_mlflow
+    from kdsearch.search.knock import knock
 
     # Servers that are down are waited for side by side.
     ledger = partial(_result, "ledger", _begin(partial(look_at_ledger, config)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import sys
 import time
 from collections import Counter
@@ -24,20 +23,13 @@ from kdsearch.doctor.probe import clock
 from kdsearch.doctor.probe import load_data
 from kdsearch.doctor.probe import look_around
 from kdsearch.doctor.storage import shown_to_nodes
-from kdsearch.errors import KdsearchError
+from kdsearch.search.knock import Unreachable
 
-CONNECT_SECONDS = 5
-EMPTY_SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-"""A frame of HTTP/2: length (3 bytes), type (1: settings are 4), flags (1), stream (4)."""
 REPORT_SECONDS = 90
 """A node may have to start a Python process and import torch from a slow disk first."""
 DATA_SECONDS = 300
 CLOCK_SECONDS = 5
 CLOCK_ROUNDS = 5
-
-
-class Unreachable(KdsearchError):
-    """The Ray cluster cannot be joined."""
 
 
 @dataclass(frozen=True)
@@ -138,38 +130,6 @@ def _silent() -> Iterator[None]:
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)
-
-
-def knock(address: str) -> None:
-    """Does a Ray cluster listen there? Ray itself would try for half a minute, and for minutes where a server hangs.
-
-    Raises:
-        Unreachable: it does not.
-    """
-    from ray._private.services import canonicalize_bootstrap_address
-
-    try:
-        place = canonicalize_bootstrap_address(address.removeprefix("ray://"))
-        if place is None:
-            raise Unreachable("no Ray cluster is up on this machine")
-        host, _, port = place.rpartition(":")
-        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS) as connection:
-            if os.environ.get("RAY_USE_TLS", "0") != "1":
-                _shake_hands(connection)
-    except TimeoutError as error:
-        raise Unreachable(f"no answer within {CONNECT_SECONDS} s") from error
-    except (OSError, ValueError) as error:
-        raise Unreachable(getattr(error, "strerror", None) or first_line(error)) from error
-
-
-def _shake_hands(connection: socket.socket) -> None:
-    """Ray's servers speak gRPC, so HTTP/2: both sides begin with their settings."""
-    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + EMPTY_SETTINGS)
-    answer = b""
-    while len(answer) < len(EMPTY_SETTINGS) and (part := connection.recv(len(EMPTY_SETTINGS) - len(answer))):
-        answer += part
-    if answer[3:4] != EMPTY_SETTINGS[3:4]:
-        raise Unreachable("what listens there is not Ray")
 
 
 def _begin(ids: Mapping[str, str], function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
