@@ -89,7 +89,7 @@ def _send(options: argparse.Namespace) -> tuple[JobSubmissionClient, Job]:
     client = connect(options.address)
     with answering(options.address):
         job = send(client, request, files)
-    code = f" with {len(files)} files of yours" if files else ""
+    code = f" with {len(files)} file{'s' if len(files) > 1 else ''} of yours" if files else ""
     print(f"sent to {options.address} as {job.id}{code}", flush=True)
     return client, job
 
