@@ -17,6 +17,9 @@ from typing import Any
 
 from kdsearch.config.schema import SweepConfig
 from kdsearch.doctor.finding import first_line
+from kdsearch.doctor.ports import DASHBOARD
+from kdsearch.doctor.ports import DEFAULT_PORTS
+from kdsearch.doctor.ports import GCS
 from kdsearch.doctor.probe import DataReport
 from kdsearch.doctor.probe import NodeReport
 from kdsearch.doctor.probe import clock
@@ -84,7 +87,7 @@ def survey_cluster(config: SweepConfig) -> Survey:
         ids = {name: node["NodeID"] for name, node in zip(_names(nodes), nodes, strict=True)}
         with shown_to_nodes(config.storage) as shown:
             loading = _begin(ids, load_data, config.dataset)
-            reports, problems = _collect(_begin(ids, look_around, config, shown), REPORT_SECONDS)
+            reports, problems = _collect(_begin(ids, look_around, config, shown, _ray_ports(ray)), REPORT_SECONDS)
             data, data_problems = _collect(loading, DATA_SECONDS)
         skews = {name: skew for name in reports if (skew := _skew(ids[name])) is not None}
         found = [
@@ -116,6 +119,16 @@ def _joined(config: SweepConfig) -> Iterator[Any]:
         import ray
 
         yield ray
+
+
+def _ray_ports(ray: Any) -> dict[int, str]:
+    """Where this cluster's own services may listen, beside the ports that they have by default."""
+    addresses = {
+        DASHBOARD: ray._private.worker.global_worker.node.webui_url,
+        GCS: ray.get_runtime_context().gcs_address,
+    }
+    found = {name: str(address or "").rpartition(":")[2] for name, address in addresses.items()}
+    return DEFAULT_PORTS | {int(port): name for name, port in found.items() if port.isdigit()}
 
 
 @contextlib.contextmanager
