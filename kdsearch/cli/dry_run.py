@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import timedelta
 from statistics import mean
 from typing import TYPE_CHECKING
@@ -13,7 +13,10 @@ from rich.table import Table
 
 from kdsearch.config.check_machine import available_cpus
 from kdsearch.config.schema import SweepConfig
-from kdsearch.errors import InputError
+from kdsearch.estimate.trials import TrialCounts
+from kdsearch.estimate.trials import count_trials
+from kdsearch.estimate.trials import recorded_sweep
+from kdsearch.estimate.trials import trials_left
 
 if TYPE_CHECKING:
     from kdsearch.ledger.records import TrialRecord
@@ -25,37 +28,32 @@ START_SECONDS = 20.0
 
 def plan_table(config: SweepConfig) -> Group:
     """A table of trials by sample count and kind, with the estimate below."""
-    from kdsearch.search.plan import confirmations_per_count
-    from kdsearch.search.plan import control_plans
+    return Group(trial_table(config.name, count_trials(config)), _estimate(config))
 
-    controls: Counter[int] = Counter()
-    for plan in control_plans(config):
-        controls[plan.sample_count] += plan.searched + len(plan.fixed)
-    confirmations = confirmations_per_count(config)
-    table = Table("sample count", "controls", "search", "confirm", "all", title=f"{config.name}: trials")
-    per_count = {n: controls[n] + config.trials_per_count + confirmations for n in config.sample_counts}
-    for n, total in per_count.items():
-        table.add_row(*map(str, (n, controls[n], config.trials_per_count, confirmations, total)))
-    total = sum(per_count.values())
-    sums = (sum(controls.values()), config.trials_per_count * len(per_count), confirmations * len(per_count), total)
+
+def trial_table(name: str, counts: Mapping[int, TrialCounts]) -> Table:
+    table = Table("sample count", "controls", "search", "confirm", "all", title=f"{name}: trials")
+    for n, of in counts.items():
+        table.add_row(*map(str, (n, of.controls, of.search, of.confirm, of.all)))
+    rows = [(of.controls, of.search, of.confirm, of.all) for of in counts.values()]
     table.add_section()
-    table.add_row("all", *map(str, sums))
-    return Group(table, _estimate(config, per_count))
+    table.add_row("all", *(str(sum(column)) for column in zip(*rows, strict=True)))
+    return table
 
 
-def _estimate(config: SweepConfig, per_count: dict[int, int]) -> str:
-    trials = _recorded(config)
-    done = Counter(trial.sample_count for trial in trials if trial.state.is_finished)
-    seconds_of: dict[int, float] = {n: mean(measured) for n in per_count if (measured := list(_seconds(trials, n)))}
+def _estimate(config: SweepConfig) -> str:
+    _, trials = recorded_sweep(config)
+    left = trials_left(config, trials)
+    done = sum(trial.state.is_finished and trial.sample_count in left for trial in trials)
+    seconds_of: dict[int, float] = {n: mean(measured) for n in left if (measured := list(_seconds(trials, n)))}
     default: float = mean(seconds_of.values()) if seconds_of else DEFAULT_TRIAL_SECONDS
-    left = {n: max(0, count - done[n]) for n, count in per_count.items()}
     work: float = sum(count * seconds_of.get(n, default) for n, count in left.items())
     if not seconds_of:
         work *= config.search.replicates
     slots = _slots(config)
     seconds = START_SECONDS + work / slots
     basis = "from this sweep's finished trials" if seconds_of else f"a rough guess of {default:g} s per training"
-    finished = f"{sum(done.values())} of them are done; " if done else ""
+    finished = f"{done} of them are done; " if done else ""
     limit = f"; time_budget={config.time_budget:g} s ends the search sooner" if config.time_budget else ""
     return f"{finished}about {timedelta(seconds=round(seconds))} with {slots} at a time ({basis}){limit}"
 
@@ -64,19 +62,6 @@ def _slots(config: SweepConfig) -> int:
     if config.resources.max_concurrent != "auto":
         return config.resources.max_concurrent
     return max(1, int(available_cpus() / config.resources.cpus_per_trial))
-
-
-def _recorded(config: SweepConfig) -> list[TrialRecord]:
-    """The trials that the sweep has; none where there is no ledger yet."""
-    from kdsearch.ledger import open_ledger
-
-    try:
-        ledger = open_ledger(config.ledger)
-    except InputError:
-        return []
-    trials = ledger.trials(config.name)
-    ledger.close()
-    return trials
 
 
 def _seconds(trials: Iterable[TrialRecord], sample_count: int) -> Iterable[float]:

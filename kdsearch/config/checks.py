@@ -52,6 +52,20 @@ def check(config: SweepConfig) -> Checked:
     return Checked(problems, data)
 
 
+def check_elsewhere(config: SweepConfig) -> list[Problem]:
+    """What is wrong with the configuration of a sweep for other machines: the data and devices there are not seen."""
+    return [
+        *space_problems(config.search_space, {TEACHER: config.teachers, STUDENT: config.students}),
+        *_pareto_problems(config),
+        *_control_problems(config),
+        *model_problems(config),
+        *_dataset_problems(config.dataset),
+        *_pack_problems(config),
+        *_precision_problems(config),
+        *location_problems(config),
+    ]
+
+
 def _pareto_problems(config: SweepConfig) -> Iterable[Problem]:
     if config.search.pareto is None:
         return

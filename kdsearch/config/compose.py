@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     from kdsearch.data import DatasetInfo
 
 CONFIG = "config"
-GROUPS = ("dataset", "teacher", "student", SEARCH_SPACE)
+CLUSTER = "cluster"
+GROUPS = ("dataset", "teacher", "student", SEARCH_SPACE, CLUSTER)
 LOCATIONS = ("storage", "ledger", "mlflow.tracking_uri")
 
 
@@ -95,7 +96,7 @@ def compose_sweep(overrides: Iterable[str], *, outside_world: bool = True) -> Co
 
 
 def apply_overrides(stored: Mapping[str, Any], overrides: Iterable[str], *, outside_world: bool = True) -> Composed:
-    """A stored configuration with overrides on top; of the groups only `search_space` can be chosen anew.
+    """A stored configuration with overrides on top; of the groups only `search_space` and `cluster` can be chosen anew.
 
     Raises:
         InputError: holds every problem found.
@@ -106,7 +107,7 @@ def apply_overrides(stored: Mapping[str, Any], overrides: Iterable[str], *, outs
     lines, problems = read_lines(overrides)
     choices, values = _partition(lines)
     for line in choices:
-        problems += _choose_space(config, line)
+        problems += _choose_again(config, line)
     for line in values:
         problems += _apply(config, line)
     return _finish(config, fallback, problems, outside_world)
@@ -232,15 +233,25 @@ def _options(group: str) -> list[str]:
     return sorted(config_loader().get_group_options(group, results_filter=ObjectType.CONFIG))
 
 
+def _choose_again(config: DictConfig, line: Line) -> list[Problem]:
+    match line.key:
+        case "search_space":
+            return _choose_space(config, line)
+        case "cluster":
+            return _choose_cluster(config, line)
+    allowed = f"cannot be changed in a sweep that exists; its own keys can: {line.key}.KEY=VALUE"
+    return [Problem(line.key, line.value, allowed)]
+
+
+def _choose_cluster(config: DictConfig, line: Line) -> list[Problem]:
+    with hydra_session() as unreadable:
+        problems = list(_wrong_choice(line, unreadable))
+        if not problems:
+            config[CLUSTER] = compose(CONFIG, [line.text])[CLUSTER]
+    return problems
+
+
 def _choose_space(config: DictConfig, line: Line) -> list[Problem]:
-    if line.key != SEARCH_SPACE:
-        return [
-            Problem(
-                line.key,
-                line.value,
-                f"cannot be changed in a sweep that exists; its own keys can: {line.key}.KEY=VALUE",
-            )
-        ]
     unreadable = register_spaces()
     choice = str(line.parsed.value())
     files = space_files()

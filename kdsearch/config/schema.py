@@ -292,13 +292,25 @@ class ResourcesConfig(Frozen):
 
 
 class ClusterConfig(Frozen):
+    """Where the sweep runs; the group `cluster` has the defaults of each place."""
+
+    place: Literal["own", "address", "aws", "kuberay", "slurm"] = "own"
     address: str | None = None
     """Address of a running Ray cluster, or `auto`; null or `local` starts Ray on this machine."""
+    instance_type: str | None = None
+    """Of AWS workers."""
+    region: str | None = None
+    """Of AWS; null is what boto3 finds."""
 
     @property
     def is_own(self) -> bool:
         """Whether the attempt starts its own Ray, on this machine."""
         return self.address in (None, "local")
+
+    @property
+    def grows(self) -> bool:
+        """Whether an autoscaler adds nodes when trials wait, so that there may be none yet."""
+        return self.place in ("aws", "kuberay")
 
 
 ControlConfig = str | dict[str, tuple[Number, ...]]

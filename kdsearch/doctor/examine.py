@@ -49,10 +49,11 @@ def examine(config: SweepConfig) -> Iterator[Finding]:
     """
     told = _problems(config)
     _import_all(config)
+    from kdsearch.doctor.aws import look_at_aws
     from kdsearch.doctor.ledger import look_at_ledger
     from kdsearch.doctor.storage import look_at_storage
-    from kdsearch.doctor.survey import knock
     from kdsearch.doctor.tracking import look_at_mlflow
+    from kdsearch.search.knock import knock
 
     # Servers that are down are waited for side by side.
     ledger = partial(_result, "ledger", _begin(partial(look_at_ledger, config)))
@@ -61,7 +62,9 @@ def examine(config: SweepConfig) -> Iterator[Finding]:
     knocking = None if config.cluster.is_own else _begin(partial(knock, str(config.cluster.address)))
     counts = ", ".join(map(str, config.sample_counts))
     config_finding = Finding.conclude("config", f"sweep {config.name}, sample counts {counts}")
-    looks: Iterable[tuple[str, Look]] = [("config", lambda: config_finding), ("ledger", ledger), ("mlflow", mlflow)]
+    looks: list[tuple[str, Look]] = [("config", lambda: config_finding), ("ledger", ledger), ("mlflow", mlflow)]
+    if config.cluster.place == "aws":
+        looks.append(("aws", partial(_result, "aws", _begin(partial(look_at_aws, config.cluster)))))
     yield from _findings(looks, told)
     yield from _findings(_node_looks(config, storage, knocking), told)
 
@@ -74,6 +77,7 @@ def _findings(looks: Iterable[tuple[str, Look]], told: Mapping[str, list[Remark]
 def _node_looks(config: SweepConfig, storage: Look, knocking: Future[None] | None) -> list[tuple[str, Look]]:
     """The checks of Ray and its nodes, once it has answered; without them, of this machine."""
     from kdsearch.doctor import nodes
+    from kdsearch.doctor.access import access_finding
     from kdsearch.doctor.probe import versions
     from kdsearch.doctor.survey import Survey
     from kdsearch.doctor.survey import survey_cluster
@@ -89,16 +93,19 @@ def _node_looks(config: SweepConfig, storage: Look, knocking: Future[None] | Non
             knocking.result(PATIENCE)
             survey = survey_cluster(config)
         except Exception as error:  # Ray may also die while it is asked, in many ways
-            advice = "start it, or correct cluster.address"
-            away = Remark.bad(f"no Ray cluster answers at {config.cluster.address}: {first_line(error)}", advice)
+            away = Remark.bad(
+                f"no Ray cluster answers at {config.cluster.address}: {first_line(error)}", _starting(config)
+            )
             found = Finding.conclude("ray", "", [away])
         else:
             found = nodes.ray_finding(config, survey)
         if not any(node.report for node in survey.nodes):
             survey = survey_machine(config)
             unasked = [Remark.warn("on this machine alone, see ray")]
+    access: list[tuple[str, Look]] = [] if survey.is_own else [("access", lambda: access_finding(survey))]
     return [
         ("ray", lambda: found),
+        *access,
         ("storage", lambda: nodes.storage_finding(storage(), survey).but(unasked)),
         ("data", lambda: nodes.data_finding(config, survey).but(unasked)),
         ("models", lambda: nodes.models_finding(config, survey).but(unasked)),
@@ -107,6 +114,12 @@ def _node_looks(config: SweepConfig, storage: Look, knocking: Future[None] | Non
         ("clocks", lambda: nodes.clocks_finding(survey).but(unasked)),
         ("disk", lambda: nodes.disk_finding(config, survey).but(unasked)),
     ]
+
+
+def _starting(config: SweepConfig) -> str:
+    from kdsearch.search.knock import ADVICE
+
+    return ADVICE.get(config.cluster.place, "start it, or correct cluster.address")
 
 
 def _problems(config: SweepConfig) -> dict[str, list[Remark]]:

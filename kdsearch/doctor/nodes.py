@@ -41,7 +41,7 @@ def ray_finding(config: SweepConfig, survey: Survey) -> Finding:
     most = max((node.cpus for node in nodes), default=0)
     if asked.cpus_per_trial > most:
         found = f"resources.cpus_per_trial={asked.cpus_per_trial:g}, and no node has more than {most:g}"
-        remarks.append(Remark.bad(found, "lower it, or add larger nodes"))
+        remarks.append(_lacking(config, found, "lower it, or add larger nodes"))
     elif survey.free.get("CPU", 0) < asked.cpus_per_trial:
         remarks.append(Remark.warn("no CPU is free at the moment", "the sweep will wait for whoever uses them"))
     return Finding.conclude("ray", f"Ray {version('ray')} {where}, {cpus:g} CPUs, {gpus:g} GPUs", remarks)
@@ -139,6 +139,13 @@ def storage_finding(driver: Finding, survey: Survey) -> Finding:
     return Finding(driver.check, driver.status, driver.found + _everywhere(reports, survey))
 
 
+def _lacking(config: SweepConfig, found: str, advice: str) -> Remark:
+    """No node has what is asked; where an autoscaler adds nodes, one with it may come."""
+    if config.cluster.grows:
+        return Remark.warn(f"{found} yet", "the autoscaler must add one that has")
+    return Remark.bad(found, advice)
+
+
 def _mending(problem: str) -> str:
     if "No module named" in problem or "cannot import" in problem:
         return "install this kdsearch there, with what it needs"
@@ -153,7 +160,7 @@ def _share_remarks(config: SweepConfig, survey: Survey, devices: list[str]) -> I
         yield Remark.bad(f"resources.gpus_per_trial={share:g}", "must be a whole number, or below 1")
     elif share > most and not survey.is_own:
         found = f"resources.gpus_per_trial={share:g}, and no node has more than {most:g}"
-        yield Remark.bad(found, "lower it, add nodes with GPUs, or start Ray there with --num-gpus")
+        yield _lacking(config, found, "lower it, add nodes with GPUs, or start Ray there with --num-gpus")
     elif share == 0 and wants_cuda:
         found = f"training.device={config.training.device} without GPUs from Ray: trials are not kept apart"
         yield Remark.warn(found, "set resources.gpus_per_trial (0.25: four trials on a GPU)")

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version
@@ -21,12 +22,17 @@ from kdsearch.config.schema import SweepConfig
 from kdsearch.doctor.finding import Remark
 from kdsearch.doctor.finding import first_line
 from kdsearch.doctor.folder import free_bytes
+from kdsearch.doctor.folder import gigabytes
 from kdsearch.doctor.folder import writing_remark
+from kdsearch.doctor.ports import OpenPort
+from kdsearch.doctor.ports import open_ports
 from kdsearch.doctor.storage import node_remark
 from kdsearch.errors import Problem
 
 PACKAGES = ("kdsearch", "torch", "ray", "optuna", "numpy")
 MIRROR_SECONDS = 5
+FREE_SHARE = 0.8
+"""Of a free device's memory; contexts and drivers take a little."""
 READABLE = "every node needs the data: the same files in the same place, or a folder that all of them mount"
 IMPORTABLE = "install the module on every node, or start the sweep in a folder that they all have"
 
@@ -44,6 +50,9 @@ class NodeReport:
     storage_remark: Remark | None
     code_remark: Remark | None
     """On the user's own models, where they cannot be imported."""
+    token_auth: bool = False
+    """Whether Ray asks for a token there."""
+    open_ports: tuple[OpenPort, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,8 +64,13 @@ class DataReport:
     remark: Remark | None = None
 
 
-def look_around(config: SweepConfig, shown: str | None = None) -> NodeReport:
-    """`shown` is what `storage.shown_to_nodes` gave; without it the storage is not looked at."""
+def look_around(
+    config: SweepConfig, shown: str | None = None, ray_ports: Mapping[int, str] | None = None
+) -> NodeReport:
+    """`shown` is what `storage.shown_to_nodes` gave; without it the storage is not looked at.
+
+    `ray_ports` are the ports that Ray may listen at, with what does; without them nothing is said of Ray.
+    """
     temporary = Path(tempfile.gettempdir())
     with _stdout_to_stderr():
         devices, device_remark = _devices()
@@ -68,6 +82,8 @@ def look_around(config: SweepConfig, shown: str | None = None) -> NodeReport:
             device_remark=device_remark or writing_remark("TMPDIR", temporary),
             storage_remark=node_remark(shown) if shown else None,
             code_remark=_code_remark(config),
+            token_auth=ray_ports is not None and _asks_for_token(),
+            open_ports=open_ports(ray_ports or {}),
         )
 
 
@@ -107,6 +123,12 @@ def clock() -> float:
     return time.time()
 
 
+def _asks_for_token() -> bool:
+    from ray._private.authentication.authentication_utils import is_token_auth_enabled
+
+    return bool(is_token_auth_enabled())
+
+
 def _version(package: str) -> str:
     try:
         return version(package)
@@ -120,15 +142,26 @@ def _devices() -> tuple[tuple[str, ...], Remark | None]:
     if not torch.cuda.is_available():
         return (), None
     names: list[str] = []
+    busy: Remark | None = None
     for index in range(torch.cuda.device_count()):
         name = torch.cuda.get_device_name(index)
         try:
+            free, total = torch.cuda.mem_get_info(index)
             torch.ones(1, device=f"cuda:{index}").add(1).item()
         except RuntimeError as error:
             found = f"cuda:{index} ({name}) cannot be computed on: {first_line(error)}"
             return tuple(names), Remark.bad(found, "free it, or install a torch that was built for it")
+        busy = busy or busy_remark(f"cuda:{index} ({name})", free, total)
         names.append(name)
-    return tuple(names), None
+    return tuple(names), busy
+
+
+def busy_remark(device: str, free: int, total: int) -> Remark | None:
+    """A warning where others have taken a good part of a device's memory (bytes)."""
+    if free >= FREE_SHARE * total:
+        return None
+    taken = f"{gigabytes(total - free)} of its {gigabytes(total)}"
+    return Remark.warn(f"{device} is not free: others have taken {taken}", "end them, or give trials a smaller share")
 
 
 def _code_remark(config: SweepConfig) -> Remark | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import sys
 import time
 from collections import Counter
@@ -18,26 +17,22 @@ from typing import Any
 
 from kdsearch.config.schema import SweepConfig
 from kdsearch.doctor.finding import first_line
+from kdsearch.doctor.ports import DASHBOARD
+from kdsearch.doctor.ports import DEFAULT_PORTS
+from kdsearch.doctor.ports import GCS
 from kdsearch.doctor.probe import DataReport
 from kdsearch.doctor.probe import NodeReport
 from kdsearch.doctor.probe import clock
 from kdsearch.doctor.probe import load_data
 from kdsearch.doctor.probe import look_around
 from kdsearch.doctor.storage import shown_to_nodes
-from kdsearch.errors import KdsearchError
+from kdsearch.search.knock import Unreachable
 
-CONNECT_SECONDS = 5
-EMPTY_SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-"""A frame of HTTP/2: length (3 bytes), type (1: settings are 4), flags (1), stream (4)."""
 REPORT_SECONDS = 90
 """A node may have to start a Python process and import torch from a slow disk first."""
 DATA_SECONDS = 300
 CLOCK_SECONDS = 5
 CLOCK_ROUNDS = 5
-
-
-class Unreachable(KdsearchError):
-    """The Ray cluster cannot be joined."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +87,7 @@ def survey_cluster(config: SweepConfig) -> Survey:
         ids = {name: node["NodeID"] for name, node in zip(_names(nodes), nodes, strict=True)}
         with shown_to_nodes(config.storage) as shown:
             loading = _begin(ids, load_data, config.dataset)
-            reports, problems = _collect(_begin(ids, look_around, config, shown), REPORT_SECONDS)
+            reports, problems = _collect(_begin(ids, look_around, config, shown, _ray_ports(ray)), REPORT_SECONDS)
             data, data_problems = _collect(loading, DATA_SECONDS)
         skews = {name: skew for name in reports if (skew := _skew(ids[name])) is not None}
         found = [
@@ -126,6 +121,16 @@ def _joined(config: SweepConfig) -> Iterator[Any]:
         yield ray
 
 
+def _ray_ports(ray: Any) -> dict[int, str]:
+    """Where this cluster's own services may listen, beside the ports that they have by default."""
+    addresses = {
+        DASHBOARD: ray._private.worker.global_worker.node.webui_url,
+        GCS: ray.get_runtime_context().gcs_address,
+    }
+    found = {name: str(address or "").rpartition(":")[2] for name, address in addresses.items()}
+    return DEFAULT_PORTS | {int(port): name for name, port in found.items() if port.isdigit()}
+
+
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
     """Ray's native code writes past `sys.stderr`, a line for each try."""
@@ -138,38 +143,6 @@ def _silent() -> Iterator[None]:
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)
-
-
-def knock(address: str) -> None:
-    """Does a Ray cluster listen there? Ray itself would try for half a minute, and for minutes where a server hangs.
-
-    Raises:
-        Unreachable: it does not.
-    """
-    from ray._private.services import canonicalize_bootstrap_address
-
-    try:
-        place = canonicalize_bootstrap_address(address.removeprefix("ray://"))
-        if place is None:
-            raise Unreachable("no Ray cluster is up on this machine")
-        host, _, port = place.rpartition(":")
-        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS) as connection:
-            if os.environ.get("RAY_USE_TLS", "0") != "1":
-                _shake_hands(connection)
-    except TimeoutError as error:
-        raise Unreachable(f"no answer within {CONNECT_SECONDS} s") from error
-    except (OSError, ValueError) as error:
-        raise Unreachable(getattr(error, "strerror", None) or first_line(error)) from error
-
-
-def _shake_hands(connection: socket.socket) -> None:
-    """Ray's servers speak gRPC, so HTTP/2: both sides begin with their settings."""
-    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + EMPTY_SETTINGS)
-    answer = b""
-    while len(answer) < len(EMPTY_SETTINGS) and (part := connection.recv(len(EMPTY_SETTINGS) - len(answer))):
-        answer += part
-    if answer[3:4] != EMPTY_SETTINGS[3:4]:
-        raise Unreachable("what listens there is not Ray")
 
 
 def _begin(ids: Mapping[str, str], function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from kdsearch.search.checkpoints import prune
 from kdsearch.search.fingerprint import changes
 from kdsearch.search.interrupt import Interrupts
 from kdsearch.search.interrupt import handle_interrupts
+from kdsearch.search.knock import require_cluster
 from kdsearch.search.observers import Gains
 from kdsearch.search.observers import Screen
 from kdsearch.search.observers import TrackerObserver
@@ -90,11 +91,12 @@ def run(composed: Composed, *, console: Console, extend: bool = False) -> ExitCo
     """Start the sweep, or go on with it up to its target; `extend` (of `resume`) allows more trials to be asked for.
 
     Raises:
-        InputError: the sweep exists and its config disagrees.
+        InputError: the sweep exists and its config disagrees, or the cluster that it is to join is not up.
         DriverAtWorkError: another driver is at work on it.
     """
     config = composed.config
     check_stored(composed, extend=extend)
+    require_cluster(config.cluster)
     ledger = open_ledger(config.ledger, create=True)
     starting = Outage(_ledger_name(config), config.mlflow.patience, console.print, describe=cause_of)
     ledger.wait_out(lambda call: starting.insist(call, is_away))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,14 +12,19 @@ from typing import Any
 import pytest
 
 from kdsearch.config.compose import compose_sweep
+from kdsearch.doctor.access import access_finding
+from kdsearch.doctor.finding import Finding
 from kdsearch.doctor.finding import Status
 from kdsearch.doctor.nodes import clocks_finding
 from kdsearch.doctor.nodes import data_finding
 from kdsearch.doctor.nodes import devices_finding
 from kdsearch.doctor.nodes import ray_finding
 from kdsearch.doctor.nodes import versions_finding
+from kdsearch.doctor.ports import OpenPort
+from kdsearch.doctor.ports import open_ports
 from kdsearch.doctor.probe import DataReport
 from kdsearch.doctor.probe import NodeReport
+from kdsearch.doctor.probe import busy_remark
 from kdsearch.doctor.survey import Node
 from kdsearch.doctor.survey import Skew
 from kdsearch.doctor.survey import Survey
@@ -28,6 +34,7 @@ from tests.doctor.conftest import own_code
 
 NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 100_000_000}
 REPORT = NodeReport({"python": "3.12.1", "torch": "2.9.0+cpu"}, "/tmp", 10**11, (), None, None, None)
+GIBIBYTE = 2**30
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +66,8 @@ def add_node(cluster: Any) -> Iterator[Callable[..., None]]:
 
 def test_all_nodes_are_alike(examined: Examine, folder: Path, ray_address: str) -> None:
     findings = examined(f"cluster.address={ray_address}")
-    assert {check: f.found for check, f in findings.items() if f.status is not Status.OK} == {}
+    assert [check for check, f in findings.items() if f.status is not Status.OK] == ["access"]
+    assert "token authentication is off" in findings["access"].found
     assert "2 nodes, 2 CPUs, 0 GPUs" in findings["ray"].found
     for check in ("storage", "data", "models", "versions"):
         assert "the same on 2 nodes" in findings[check].found
@@ -152,3 +160,42 @@ def test_gpus_that_nobody_uses_or_that_torch_does_not_see() -> None:
     assert devices_finding(asked, seen).status is Status.OK
     blind = devices_finding(asked, Survey([Node("n", 1, 1, REPORT)]))
     assert blind.is_bad and "torch sees none" in blind.found
+
+
+def test_a_device_that_others_use() -> None:
+    assert busy_remark("cuda:0 (H100)", 78 * GIBIBYTE, 80 * GIBIBYTE) is None
+    remark = busy_remark("cuda:0 (H100)", 20 * GIBIBYTE, 80 * GIBIBYTE)
+    assert remark is not None and remark.status is Status.WARN and "cuda:0 (H100) is not free" in remark.found
+
+
+def test_nodes_that_an_autoscaler_will_add() -> None:
+    asked = ["resources.cpus_per_trial=2", "resources.gpus_per_trial=0.5"]
+    config = compose_sweep(["cluster=aws", *asked]).config
+    survey = Survey([Node("head", 0, 0, REPORT)], {"CPU": 0.0})
+    ray, devices = ray_finding(config, survey), devices_finding(config, survey)
+    assert ray.status is Status.WARN and "no node has more than 0 yet → the autoscaler must add one" in ray.found
+    assert devices.status is Status.WARN and "resources.gpus_per_trial=0.5" in devices.found
+
+
+def test_who_can_get_at_the_cluster() -> None:
+    gcs, dashboard = OpenPort("GCS", "10.0.0.1", 6379), OpenPort("dashboard", "0.0.0.0", 8265)
+
+    def finding(token: bool, *ports: OpenPort) -> Finding:
+        return access_finding(Survey([Node("head", 1, 0, replace(REPORT, token_auth=token, open_ports=ports))]))
+
+    assert finding(True).found == "token authentication is on"
+    assert finding(True, gcs).status is Status.OK and "GCS (10.0.0.1:6379) of head" in finding(True, gcs).found
+    opened = finding(True, gcs, dashboard)
+    assert opened.status is Status.WARN and "dashboard (0.0.0.0:8265) of node head is open" in opened.found
+    assert "--dashboard-host=127.0.0.1" in opened.found
+    assert "token authentication is off" in finding(False).found and finding(False).status is Status.WARN
+
+
+@pytest.mark.parametrize(("host", "is_open"), [("127.0.0.1", False), ("0.0.0.0", True), ("::1", False), ("::", True)])
+def test_ports_that_are_open_to_the_network(host: str, is_open: bool) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        listener.bind((host, 0))
+        port = listener.getsockname()[1]
+        assert open_ports({port: "GCS"}) == ()
+        listener.listen()
+        assert open_ports({port: "GCS"}) == ((OpenPort("GCS", host, port),) if is_open else ())

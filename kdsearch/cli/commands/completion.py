@@ -24,7 +24,7 @@ _BASH = r"""_kdsearch() {
 complete -o nospace -F _kdsearch kdsearch
 """
 
-_WITH_OVERRIDES = ("sweep", "resume", "teacher", "distill")
+_WITH_OVERRIDES = ("sweep", "submit", "plan", "resume", "teacher", "distill")
 
 
 def configure(parser: CommandParser) -> None:

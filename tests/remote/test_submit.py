@@ -1,0 +1,178 @@
+"""Sweeps sent to a real Ray head with token authentication."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from kdsearch.ledger.records import SweepState
+from kdsearch.sweep import Sweep
+from kdsearch.sweep import load
+from tests.e2e.harness import SMALL
+from tests.e2e.harness import TARGET
+from tests.remote.head import STOPPED
+from tests.remote.head import TOKEN
+from tests.remote.head import Head
+
+pytestmark = pytest.mark.services
+
+LONG = ("training.steps=3000", "trials_per_count=100")
+MODULE = """
+from helper import width
+from torch import nn
+
+
+def network(input_shape, class_count):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, class_count))
+"""
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """A folder with code of its user's; what it knows of the cluster is an address and a token."""
+
+    folder: Path
+    head: Head
+
+    @property
+    def storage(self) -> Path:
+        return self.head.folder / "storage"
+
+    @property
+    def sweep_words(self) -> tuple[str, ...]:
+        return (*SMALL, f"storage={self.storage}", "ledger=${oc.env:KD_TEST_LEDGER}", "--shared-storage")
+
+    def start(self, *words: str, token: str | None = TOKEN) -> subprocess.Popen[str]:
+        clean = {name: value for name, value in os.environ.items() if name not in STOPPED}
+        # Ray would let this win over --address.
+        environment = clean | {"HOME": str(self.folder), "COLUMNS": "160", "RAY_ADDRESS": "192.0.2.1:6379"}
+        if token is not None:
+            environment["RAY_AUTH_TOKEN"] = token
+        return subprocess.Popen(
+            [sys.executable, "-m", "kdsearch", *words],
+            cwd=self.folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(self, *words: str, expect: int = 0, token: str | None = TOKEN) -> str:
+        """What it prints; on stderr where it is to fail before it has sent anything."""
+        process = self.start(*words, token=token)
+        out, err = process.communicate(timeout=200)
+        assert process.returncode == expect, f"exit code {process.returncode}\n{out}\n{err}\n{self.head.log()}"
+        return out + err
+
+    def submit(self, *words: str, expect: int = 0, token: str | None = TOKEN) -> str:
+        return self.run("submit", "--address", self.head.address, *words, expect=expect, token=token)
+
+    def load(self, name: str) -> Sweep:
+        return load(name, ledger=f"sqlite:///{self.head.folder}/ledger.db")
+
+    def wait_for_trials(self, name: str) -> None:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                if any(record.state.is_finished for record in self.load(name).records):
+                    return
+            except Exception:  # no ledger yet, or one that is being made
+                pass
+            time.sleep(0.3)
+        raise AssertionError(f"no trial in time\n{self.head.log()}")
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
+    # Ray's sockets must have short paths.
+    folder = tmp_path_factory.mktemp("h")
+    with Head(folder, {"KD_TEST_LEDGER": f"sqlite:///{folder}/ledger.db"}) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def laptop(head: Head, tmp_path_factory: pytest.TempPathFactory) -> Laptop:
+    folder = tmp_path_factory.mktemp("laptop")
+    (folder / "mine.py").write_text(MODULE)
+    (folder / "helper.py").write_text("width = 8\n")
+    return Laptop(folder, head)
+
+
+def test_a_sweep_with_code_of_the_users_runs_to_its_end(laptop: Laptop) -> None:
+    printed = laptop.submit(*laptop.sweep_words, "name=own", "student._target_=mine.network")
+    assert "as kdsearch-own-1 with 2 files of yours" in printed
+    assert printed.count("searching (0 of") == 1 and "kdsearch resume own" in printed
+    assert TOKEN not in printed
+    sweep = laptop.load("own")
+    assert sweep.state is SweepState.COMPLETE
+    assert sum(record.state.is_finished for record in sweep.records) == TARGET
+    again = laptop.submit("--follow", "own")
+    assert "searching (0 of" in again
+    # From the laptop, by the shared ledger alone.
+    places = (f"storage={laptop.storage}", f"ledger=sqlite:///{laptop.head.folder}/ledger.db")
+    assert f"{TARGET} of {TARGET} trials done" in laptop.run("status", "own", *places)
+    laptop.run("report", "own", *places)
+    assert "as kdsearch-own-2" in laptop.submit("--resume", "own", *places, "--shared-storage", "confirm.seeds=3")
+    assert len(laptop.load("own").records) > TARGET
+
+
+def test_wrong_and_missing_tokens(laptop: Laptop) -> None:
+    wrong = laptop.submit(*laptop.sweep_words, token="f" * 64, expect=2)
+    assert "it refuses the token" in wrong and "f" * 64 not in wrong
+    missing = laptop.submit("--follow", "own", token=None, expect=2)
+    assert "it asks for a token" in missing
+    for printed in (wrong, missing):
+        assert len(printed.splitlines()) == 1 and printed.startswith("kdsearch: error: --address=")
+
+
+def test_a_token_in_a_file(laptop: Laptop) -> None:
+    file = laptop.folder / ".ray" / "auth_token"
+    file.parent.mkdir()
+    file.write_text(TOKEN)
+    try:
+        assert "was not sent to this cluster" in laptop.submit("--follow", "nothing", token=None, expect=2)
+    finally:
+        file.unlink()
+
+
+def test_nothing_answers(laptop: Laptop) -> None:
+    printed = laptop.run("submit", *laptop.sweep_words, "--address", "http://127.0.0.1:9", expect=2)
+    assert "no Ray job server answers there; reach it by a tunnel" in printed and len(printed.splitlines()) == 1
+
+
+def test_the_exit_code_is_the_sweeps(laptop: Laptop) -> None:
+    printed = laptop.submit(
+        *laptop.sweep_words, "name=unset", "mlflow.tracking_uri=${oc.env:KD_TEST_NOWHERE}", expect=2
+    )
+    assert "KD_TEST_NOWHERE" in printed
+
+
+def test_detach_follow_interrupt_and_stop(laptop: Laptop) -> None:
+    detached = laptop.submit(*laptop.sweep_words, *LONG, "name=long", "--detach")
+    assert "kdsearch submit --follow long --address" in detached
+    second = laptop.submit(*laptop.sweep_words, *LONG, "name=long", "--detach", expect=4)
+    assert "kdsearch-long-1 is at work on long" in second
+    laptop.wait_for_trials("long")
+    following = laptop.start("submit", "--address", laptop.head.address, "--follow", "long")
+    assert following.stdout is not None
+    for line in following.stdout:
+        if "searching" in line:
+            break
+    following.send_signal(signal.SIGINT)
+    rest, _ = following.communicate(timeout=30)
+    assert following.returncode == 130
+    assert "detached; the sweep goes on" in rest and "--stop long" in rest
+    assert laptop.load("long").state is SweepState.RUNNING
+    assert "kdsearch-long-1 has stopped" in laptop.submit("--stop", "long")
+    sweep = laptop.load("long")
+    assert sweep.state is SweepState.INTERRUPTED
+    assert not any(record.state.value == "RUNNING" for record in sweep.records)
+    assert "interrupted by SIGTERM" in laptop.submit("--follow", "long", expect=143)
