@@ -1,4 +1,4 @@
-"""`+preset=paper`: a file of the group `preset`, which sets keys of the sweep and makes variants of its teacher and student.
+"""`+preset=paper`: a file of the group `preset`, which sets keys of a sweep and makes variants of teacher and student.
 
 Such a file has a node `preset` beside the keys that it sets. They refer to it (`${preset.sizes.${preset.size}.seeds}`),
 so overrides like `preset.size=full` work; what is meant is settled here, and what is stored has no `preset`.
@@ -109,7 +109,7 @@ def _settle_references(node: DictConfig | ListConfig) -> None:
     """Replace every reference to the preset, and to what it computes, by its value."""
     unresolved = OmegaConf.to_container(node, resolve=False)
     for key in list(node) if isinstance(node, DictConfig) else range(len(node)):
-        text = unresolved[key]  # type: ignore[index, call-overload]
+        text = unresolved[key]  # type: ignore[index]
         if key == GROUP:
             continue
         if isinstance(text, str) and (_REFERENCE in text or _COMPUTED in text):
