@@ -53,9 +53,9 @@ def answer(runs: Runs) -> Answer:
     ]
     peak = max(gains, key=lambda count: gains[count].mean)
     text = (
-        f"The gain over labels only is {in_points(gains[first])} at n={first} and {in_points(gains[last])} at n={last}:"
-        f" {in_points(more)} more. Relative to labels-only accuracy it is {in_percent(relative[first])} and"
-        f" {in_percent(relative[last])}. "
+        f"The gain over labels only is {in_points(gains[first])} at n={first} and {in_points(gains[last])} at n={last};"
+        f" the difference is {in_points(more)}. Relative to labels-only accuracy it is {in_percent(relative[first])}"
+        f" and {in_percent(relative[last])}. "
         + (f"In points it is largest at n={peak}. " if peak != first else "")
         + basis(runs, 2)
     )

@@ -48,7 +48,7 @@ def answer(runs: Runs) -> Answer:
     told = [f"Students learn best from {_name(best[first])} at n={first} and from {_name(best[last])} at n={last}."]
     if best[first] != best[last] and (best[first], best[last]) in pairs:
         at_first, at_last = pairs[best[first], best[last]]
-        told.append(f"The former is {in_points(at_first)} better at the one and {in_points(at_last)} at the other.")
+        told.append(f"Students of the former are ahead by {in_points(at_first)} and {in_points(at_last)}.")
     evidence = [
         Evidence(f"accuracy with {_name(name)}", n, value, "fraction")
         for n in counts

@@ -1,7 +1,8 @@
 """Does the gain live on dark knowledge, what the teacher says of the classes that are not the answer?
 
 It does if what takes it away loses the gain: the controls `shuffled_teacher` (the teacher's confidence, with the other
-classes in random order) and `random_head` (its features under a head that knows nothing). By what `explanation` finds:
+classes in random order) and `random_head` (its features under a head that knows nothing, not even the answer: the
+weaker test of the two). By what `explanation` finds:
 
 supported      each has lost the gain at one sample count at least, and kept it at none
 not supported  one of them has kept it at every sample count at which distillation has one

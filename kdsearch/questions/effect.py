@@ -49,10 +49,10 @@ def _verdict(effects: Effects, comparisons: int) -> Verdict:
 
 
 def _sentence(what: str, values: Mapping[int, Estimate], comparisons: int) -> str:
-    better = [count for count in values if direction(values[count], comparisons) > 0]
-    worse = [count for count in values if direction(values[count], comparisons) < 0]
+    higher = [count for count in values if direction(values[count], comparisons) > 0]
+    lower = [count for count in values if direction(values[count], comparisons) < 0]
     told = f"{what[0].upper() + what[1:]}: {across(values)}"
     clear = [
-        f"clearly {word} at {at_counts(counts)}" for word, counts in (("better", better), ("worse", worse)) if counts
+        f"clearly {word} at {at_counts(counts)}" for word, counts in (("higher", higher), ("lower", lower)) if counts
     ]
     return f"{told}; {' and '.join(clear)}." if clear else f"{told}."

@@ -47,6 +47,11 @@ class Explanation:
         )
 
     @property
+    def is_refuted(self) -> bool:
+        """Every control has lost the gain at some sample count: none of them is what distillation is."""
+        return bool(self.fates) and all("lost" in fates.values() for fates in self.fates.values())
+
+    @property
     def is_kept(self) -> bool:
         """Some control has kept the gain at every sample count."""
         return any(fates and set(fates.values()) == {"kept"} for fates in self.fates.values())

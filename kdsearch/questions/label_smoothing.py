@@ -5,7 +5,7 @@ It would be if what smooths labels without a teacher kept the gain: the controls
 By what `explanation` finds:
 
 supported      one of them has kept the gain at every sample count at which distillation has one
-not supported  each has lost it at one sample count at least, and kept it at none
+not supported  each has lost it at one sample count at least (they often keep it where there is much data)
 unclear        anything else
 """
 
@@ -27,6 +27,6 @@ def answer(runs: Runs) -> Answer:
     verdict: Verdict = "unclear"
     if found.is_kept:
         verdict = "supported"
-    elif found.is_lost:
+    elif found.is_refuted:
         verdict = "not supported"
     return Answer(ID, QUESTION, verdict, found.text, found.evidence)

@@ -15,7 +15,7 @@ def in_points(value: Estimate) -> str:
 
 
 def in_percent(value: Estimate) -> str:
-    return f"{100 * value.mean:+.0f} %{_interval(value, 100, '+.0f')}"
+    return f"{100 * value.mean:+.1f} %{_interval(value, 100, '+.1f')}"
 
 
 def as_ratio(value: Estimate) -> str:
@@ -46,7 +46,8 @@ def basis(runs: Runs, comparisons: int) -> str:
         return "Validation split, one run each: nothing is confirmed, so there are no intervals."
     told = "Test split, paired by seed and subset."
     if comparisons > 1:
-        told += f" The verdict holds for all {comparisons} comparisons together at 95 % (Bonferroni)."
+        these = "both" if comparisons == 2 else f"all {comparisons}"
+        told += f" The verdict holds for {these} comparisons together at 95 % (Bonferroni)."
     return told
 
 
