@@ -92,7 +92,7 @@ def test_teachers_that_are_searched_go_beside_the_variants() -> None:
 def test_a_network_without_variants_has_no_students_to_compare() -> None:
     config = compose("student=resnet20", "teacher=resnet56", "dataset=cifar10")
     assert config.students == {} and "students" not in config.controls
-    assert list(config.teachers) == ["few"]
+    assert list(config.teachers) == ["few", "sharp"]
 
 
 def test_what_is_stored_is_plain_and_can_be_resumed() -> None:
