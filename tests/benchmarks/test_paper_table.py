@@ -9,7 +9,9 @@ from tests.questions.worlds import confirmed
 def test_the_tables_of_two_sweeps() -> None:
     world = {"labels": {20: 0.5, 100: 0.8, 800: 0.9}, SEARCHED: {20: 0.7, 100: 0.85, 800: 0.91}}
     config = {"sample_counts": [20, 100, 800]}
-    shown = tables([(make_sweep("paper_digits", config=config), confirmed(world, noise=1e-6)), (make_sweep("mine"), [])])
+    shown = tables(
+        [(make_sweep("paper_digits", config=config), confirmed(world, noise=1e-6)), (make_sweep("mine"), [])]
+    )
     gains, questions = (table.splitlines() for table in shown.split("\n\n"))
     assert gains[2].startswith("| digits | +20.0 ± 0.0 at n=20 | +5.0 ± 0.0 at n=100 | +1.0 ± 0.0 at n=800 |")
     # Labels only reach 0.7 at two thirds of the way from n=20 to n=100, on a log axis: 58 samples.

