@@ -19,6 +19,7 @@ from kdsearch.config.schema import SweepConfig
 from kdsearch.config.suggest import one_of
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
+from kdsearch.objectives.spec import TEMPERATURE
 from kdsearch.recipe import STUDENT
 from kdsearch.recipe import TEACHER
 
@@ -99,7 +100,7 @@ def _precision_problems(config: SweepConfig) -> Iterable[Problem]:
 def _control_problems(config: SweepConfig) -> Iterable[Problem]:
     from kdsearch.search.plan import CONTROLS
 
-    seen: set[str] = set()
+    seen: set[tuple[str, bool]] = set()
     for index, entry in enumerate(config.controls):
         key = f"controls[{index}]"
         names = [entry] if isinstance(entry, str) else list(entry)
@@ -110,21 +111,32 @@ def _control_problems(config: SweepConfig) -> Iterable[Problem]:
         for name in names:
             if name not in CONTROLS:
                 yield Problem(key, name, one_of(name, CONTROLS))
-            if name in seen:
+            if (name, isinstance(entry, str)) in seen:
                 yield Problem(key, name, "must not be named twice")
-        seen.update(names)
+            if name in ("teachers", "students") and not getattr(config, name):
+                yield Problem(key, name, f"there are no {name}; {name[:-1]}=[NAME,NAME] gives them")
+        seen.update((name, isinstance(entry, str)) for name in names)
         if not isinstance(entry, str):
             yield from _control_value_problems(key, entry)
 
 
 def _control_value_problems(key: str, entry: dict[str, tuple[float, ...]]) -> Iterable[Problem]:
+    from kdsearch.search.plan import WITH_VALUES
+
     for name, values in entry.items():
-        if name != "label_smoothing":
-            yield Problem(key, entry, f"{name} takes no values; only label_smoothing does")
+        if name not in WITH_VALUES:
+            yield Problem(key, entry, f"{name} takes no values; only {' and '.join(WITH_VALUES)} do")
             continue
         if not values or len(set(values)) != len(values):
             yield Problem(key, entry, "must list distinct values, at least one")
-        yield from (Problem(f"{key}.{name}", value, "must be >= 0 and < 1") for value in values if not 0 <= value < 1)
+        for value in values:
+            reason = TEMPERATURE.problem(value) if name == "kl" else _smoothing_problem(value)
+            if reason is not None:
+                yield Problem(f"{key}.{name}", value, reason)
+
+
+def _smoothing_problem(value: float) -> str | None:
+    return None if 0 <= value < 1 else "must be >= 0 and < 1"
 
 
 def _look_at_data(config: SweepConfig) -> tuple[DatasetInfo | None, list[Problem]]:

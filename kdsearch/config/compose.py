@@ -28,10 +28,15 @@ from kdsearch.config.locations import fill_databases
 from kdsearch.config.locations import make_absolute
 from kdsearch.config.overrides import Line
 from kdsearch.config.overrides import read_lines
+from kdsearch.config.presets import GROUP as PRESET
+from kdsearch.config.presets import added
+from kdsearch.config.presets import partition_orphans
+from kdsearch.config.presets import settle
 from kdsearch.config.resolve import raw
 from kdsearch.config.resolve import resolved
 from kdsearch.config.schema import SweepConfig
 from kdsearch.config.secrets import mask_url
+from kdsearch.config.several import PLURAL
 from kdsearch.config.several import add_choices
 from kdsearch.config.several import borrowed
 from kdsearch.config.several import chosen_names
@@ -58,7 +63,7 @@ if TYPE_CHECKING:
 
 CONFIG = "config"
 CLUSTER = "cluster"
-GROUPS = ("dataset", "teacher", "student", SEARCH_SPACE, CLUSTER)
+GROUPS = ("dataset", "teacher", "student", SEARCH_SPACE, CLUSTER, PRESET)
 LOCATIONS = ("storage", "ledger", "mlflow.tracking_uri")
 
 
@@ -173,6 +178,9 @@ def _compose(lines: Sequence[Line], unreadable: Mapping[str, Problem]) -> tuple[
     problems = [wrong for line in choices for wrong in _wrong_choice(line, unreadable)]
     wrong_keys = {problem.key for problem in problems}
     right = [line for line in choices if line.key not in wrong_keys]
+    if PRESET not in {line.key for line in right}:
+        values, orphaned = partition_orphans(values)
+        problems += orphaned
     return _compose_choices(first_choices(right), several_choices(right), values, problems)
 
 
@@ -196,6 +204,7 @@ def _compose_choices(
     problems = [*problems, *(problem for _, problem in wrong if problem is not None)]
     config, problems = _compose_one(list(first.values()), shared, problems)
     with_each(config, shared)
+    problems = [*problems, *settle(config)]
     fallback = with_each(compose(CONFIG), [])
     return config, fallback, problems + [problem for line in own for problem in _apply(config, line)]
 
@@ -212,13 +221,13 @@ def _compose_one(
 
 def _partition(lines: Sequence[Line]) -> tuple[list[Line], list[Line]]:
     """Choices of groups, and values."""
-    choices = [line for line in lines if line.key in GROUPS]
+    choices = [added(line) for line in lines if line.key in GROUPS]
     return choices, [line for line in lines if line.key not in GROUPS]
 
 
 def _wrong_choice(line: Line, unreadable: Mapping[str, Problem]) -> Iterator[Problem]:
     options = _options(line.key)
-    if line.parsed.is_delete() or line.parsed.is_add():
+    if line.parsed.is_delete() or (line.parsed.is_add() and line.key != PRESET):
         yield Problem(line.key, line.value, one_of(line.value, options))
         return
     for name in chosen_names(line):
@@ -259,8 +268,9 @@ def _choose_space(config: DictConfig, line: Line) -> list[Problem]:
         return [unreadable[choice]]
     if choice not in files:
         return [Problem(line.key, line.value, one_of(choice, files))]
+    searched = list(OmegaConf.select(config, "search_space.parameters") or ())
     config[SEARCH_SPACE] = OmegaConf.load(files[choice])
-    search_choices(config)
+    search_choices(config, [group for group in PLURAL if group in searched])
     return []
 
 

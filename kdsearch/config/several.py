@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -73,12 +74,12 @@ def add_choices(config: DictConfig, group: str, chosen: Mapping[str, DictConfig]
     search_choices(config)
 
 
-def search_choices(config: DictConfig) -> None:
+def search_choices(config: DictConfig, groups: Collection[str] = tuple(PLURAL)) -> None:
     """Where the space says nothing of the teacher, it is chosen among all there are; likewise the student; in place."""
     parameters = OmegaConf.select(config, "search_space.parameters")
     if not isinstance(parameters, DictConfig):
         return
-    for group, plural in PLURAL.items():
+    for group, plural in ((group, PLURAL[group]) for group in groups):
         there = config.get(plural)
         if not isinstance(there, DictConfig) or not there:
             continue

@@ -9,7 +9,9 @@ from kdsearch.config.schema import DatasetConfig
 from kdsearch.data import digits
 from kdsearch.data import hub
 from kdsearch.data import image_folders
+from kdsearch.data import mnist_5k
 from kdsearch.data import npz
+from kdsearch.data import spam_assassin
 from kdsearch.data import tables
 from kdsearch.data import texts
 from kdsearch.data import tiny_imagenet
@@ -19,6 +21,8 @@ from kdsearch.data.cifar import CIFAR100
 from kdsearch.data.facts import Facts
 from kdsearch.data.fashion_mnist import FASHION_MNIST
 from kdsearch.data.holdout import lone_class_problems
+from kdsearch.data.mlbench import LETTER
+from kdsearch.data.mlbench import SATELLITE
 from kdsearch.data.mnist import MNIST
 from kdsearch.data.reader import Reader
 from kdsearch.data.reader import check_arguments
@@ -31,6 +35,10 @@ DATASETS: dict[str, Reader] = {
     "digits": Reader(digits.load, digits.facts),
     "fashion_mnist": Reader(FASHION_MNIST.load, FASHION_MNIST.facts, downloads=FASHION_MNIST.downloads),
     "mnist": Reader(MNIST.load, MNIST.facts, downloads=MNIST.downloads),
+    "mnist_5k": Reader(mnist_5k.load, mnist_5k.facts),
+    "letter": Reader(LETTER.load, LETTER.facts),
+    "satellite": Reader(SATELLITE.load, SATELLITE.facts),
+    "spam_assassin": Reader(spam_assassin.load, loaded_facts(spam_assassin.load), spam_assassin.MailArguments),
     "cifar10": Reader(CIFAR10.load, CIFAR10.facts, downloads=CIFAR10.downloads),
     "cifar100": Reader(CIFAR100.load, CIFAR100.facts, downloads=CIFAR100.downloads),
     "tiny_imagenet": Reader(tiny_imagenet.load, tiny_imagenet.facts, image_folders.ImageArguments),

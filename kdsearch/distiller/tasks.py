@@ -8,8 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdsearch.metrics import balanced_accuracy
+from kdsearch.metrics import brier_score
 from kdsearch.metrics import calibration_error
 from kdsearch.metrics import fidelity
+from kdsearch.metrics import loss_variances
 from kdsearch.metrics import worst_class_gap
 
 
@@ -44,14 +46,18 @@ class Classification:
     def final_metrics(
         self, outputs: Tensor, targets: Tensor, teacher_outputs: Tensor | None = None
     ) -> dict[str, float]:
-        """`ece` (expected calibration error), `worst_class_gap` (mean - worst class accuracy) and, with a teacher,
-        `agreement`, `hellinger` and `kl_to_teacher`; see `kdsearch.metrics`.
+        """`brier`, `ece` (expected calibration error), `worst_class_gap` (mean - worst class accuracy) and, with a
+        teacher, `agreement`, `hellinger`, `kl_to_teacher`, `label_loss_variance` and `teacher_loss_variance`; see
+        `kdsearch.metrics`.
         """
         metrics = {
+            "brier": brier_score(outputs, targets),
             "ece": calibration_error(outputs, targets),
             "worst_class_gap": worst_class_gap(outputs, targets),
         }
-        return metrics if teacher_outputs is None else metrics | fidelity(outputs, teacher_outputs)
+        if teacher_outputs is None:
+            return metrics
+        return metrics | fidelity(outputs, teacher_outputs) | loss_variances(outputs, targets, teacher_outputs)
 
 
 CLASSIFICATION = Classification()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
+from typing import Any
 from typing import cast
 
 from kdsearch.config.schema import SweepConfig
@@ -13,6 +14,7 @@ from kdsearch.ledger import Kind
 from kdsearch.ledger import TrialRecord
 from kdsearch.ledger import TrialState
 from kdsearch.objectives.spec import LABELS
+from kdsearch.objectives.spec import SPECS
 from kdsearch.objectives.spec import TEMPERATURE
 from kdsearch.recipe import Recipe
 from kdsearch.recipe import Signal
@@ -66,7 +68,7 @@ def cost_metric(config: SweepConfig) -> str | None:
 
 def control_plans(config: SweepConfig) -> list[StudyPlan]:
     """The controls of every sample count; with training keys searched, labels-only is searched over them as well."""
-    fixed = tuple(control for entry in config.controls for control in _controls(entry))
+    fixed = tuple(_fixed_controls(config))
     rival = labels_space(config.search_space) if any(control.control == LABELS for control in fixed) else None
     plans = []
     for n in config.sample_counts:
@@ -124,16 +126,18 @@ def targets_by_count(config: SweepConfig) -> dict[int, int]:
 def confirmations_per_count(config: SweepConfig) -> int:
     if config.confirm.top_k == 0:
         return 0
-    controls = _control_names(config)
+    controls = [control.control for control in _fixed_controls(config)]
     rivals = 1 if labels_space(config.search_space) and LABELS in controls else 0
     return (min(config.confirm.top_k, config.trials_per_count) + len(controls) + rivals) * config.confirm.seeds
 
 
-def _control_names(config: SweepConfig) -> list[str | None]:
-    return [control.control for entry in config.controls for control in _controls(entry)]
+def _fixed_controls(config: SweepConfig) -> Iterable[FixedTrial]:
+    """Every control; one that two entries ask for is there once."""
+    controls = [control for entry in config.controls for control in _controls(entry, config)]
+    return {control.control: control for control in controls}.values()
 
 
-def _controls(entry: str | dict[str, tuple[float, ...]]) -> Iterable[FixedTrial]:
+def _controls(entry: str | dict[str, tuple[float, ...]], config: SweepConfig) -> Iterable[FixedTrial]:
     """The trials of one entry of `controls`: a name, or a name with a list of fixed values."""
     name, values = (entry, None) if isinstance(entry, str) else next(iter(entry.items()))
     match name:
@@ -143,14 +147,41 @@ def _controls(entry: str | dict[str, tuple[float, ...]]) -> Iterable[FixedTrial]
             for value in values or (DEFAULT_SMOOTHING,):
                 label = f"{name}={value:g}" if values else name
                 yield FixedTrial(Recipe(LABELS, 0.0, label_smoothing=value), control=label)
+        case "kl":
+            for value in values or (TEMPERATURE.default,):
+                label = f"{name}={value:g}" if values else name
+                yield FixedTrial(_pure_kl(value), control=label)
         case "kl_t1":
-            yield FixedTrial(Recipe("kl", 1.0, {"temperature": 1.0}), control=name)
+            yield FixedTrial(_pure_kl(1.0), control=name)
         case "smoothed_teacher" | "shuffled_teacher" | "random_head":
             signal = cast(Signal, name.removesuffix("_teacher"))
-            yield FixedTrial(Recipe("kl", 1.0, {"temperature": TEMPERATURE.default}, signal=signal), control=name)
+            yield FixedTrial(_pure_kl(signal=signal), control=name)
+        case "teachers":
+            for teacher in config.teachers:
+                yield FixedTrial(_pure_kl(teacher=teacher), control=f"teacher={teacher}")
+        case "students":
+            for student in config.students:
+                yield FixedTrial(Recipe(LABELS, 0.0, student=student), control=f"labels student={student}")
+                yield FixedTrial(_pure_kl(student=student), control=f"kl student={student}")
+        case _ if name in SPECS:
+            yield FixedTrial(Recipe.from_params({"objective": name, "alpha": 1.0}), control=name)
         case _:
             raise ValueError(f"unknown control: {name}")
 
 
-CONTROLS = ("labels", "label_smoothing", "kl_t1", "smoothed_teacher", "shuffled_teacher", "random_head")
-"""The names that `controls` may hold."""
+def _pure_kl(temperature: float = TEMPERATURE.default, **choices: Any) -> Recipe:
+    """Distillation alone (alpha=1) by KL, with nothing searched."""
+    return replace(Recipe("kl", 1.0, {"temperature": float(temperature)}), **choices)
+
+
+CONTROLS = (
+    *("labels", "label_smoothing", "kl_t1", "smoothed_teacher", "shuffled_teacher", "random_head"),
+    *("teachers", "students"),
+    *SPECS,
+)
+"""The names that `controls` may hold: labels only and label smoothing; `kl` at temperature 1; teachers that are none
+(`kdsearch.teacher.altered`); KL with each of the sweep's `teachers`, labels only and KL with each of its `students`;
+and every objective with its defaults. Without labels all of them (alpha=1) but the first two."""
+
+WITH_VALUES = ("label_smoothing", "kl")
+"""The controls that may be given several values: of ε, and of the temperature."""

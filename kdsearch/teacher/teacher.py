@@ -30,7 +30,8 @@ class Network:
     signals: Signals
     """Of train pool and validation split together, by sample id."""
     metrics: Mapping[str, float]
-    """On the validation split: `val_accuracy`, `val_nll`, `val_balanced_accuracy`, `val_ece`, `val_worst_class_gap`."""
+    """On the validation split: `val_accuracy`, `val_balanced_accuracy`, and of it as an estimate of probabilities
+    `val_nll`, `val_brier`, `val_ece`; `val_worst_class_gap`."""
     sample_count: int
     """How many samples of the pool it learned from; 0 of weights that were brought along."""
     parameter_count: int

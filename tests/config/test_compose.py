@@ -83,7 +83,7 @@ def test_every_shipped_file_composes_by_the_command_in_its_top_comment(file: Pat
     assert command is not None, "the top comment must hold the command that uses the file"
     overrides = shlex.split(command["overrides"] or "")
     group = "search_space" if file.parent == shipped_folder() else file.parent.name
-    assert f"{group}={file.stem}" in overrides
+    assert f"{group}={file.stem}" in [override.lstrip("+") for override in overrides]
     compose_sweep(overrides, outside_world=False)
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import json
 import struct
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import rdata
 from PIL import Image
 
 from kdsearch.config.schema import DatasetConfig
 from kdsearch.data.idx_images import FILES
+from kdsearch.data.mlbench import Mlbench
+from kdsearch.data.spam_assassin import GROUPS
 
 
 def config(name: str, root: Path | None = None, validation_count: int = 4, **arguments: object) -> DatasetConfig:
@@ -46,3 +51,27 @@ def write_folders(root: Path, classes: Sequence[str] = ("cat", "dog"), count: in
     for index, name in enumerate(classes):
         for number in range(count):
             write_image(root / name / f"{number}{suffix}", seed=100 * index + number)
+
+
+def write_mlbench(folder: Path, of: Mlbench) -> pd.DataFrame:
+    """A file of the real one's shape, with other numbers in it."""
+    rng = np.random.default_rng(0)
+    rows = of.published.train_count + of.published.test_count
+    classes = np.resize(np.array(of.published.class_names), rows)
+    columns = {f"x.{i}": rng.normal(i, 1 + i, rows) for i in range(of.published.input_shape[0])}
+    frame = pd.DataFrame({of.target: pd.Categorical(classes), **columns})
+    folder.mkdir(parents=True, exist_ok=True)
+    rdata.write_rda(folder / f"{of.name}.rda", {of.name: frame})
+    return frame
+
+
+def write_mails(folder: Path) -> None:
+    """A mail corpus of ten messages in each group, and one that is there twice."""
+    for group, label in GROUPS.items():
+        (folder / group).mkdir(parents=True)
+        for number in range(10):
+            word = "cheap pills" if label == "spam" else "the patch applies"
+            text = f"From a@{group} Thu\nReceived: by secret.host\nSubject: {word} {number} {group}\n\n{word}\nbye\n"
+            (folder / group / f"{number:05}.x.json").write_text(json.dumps({"id": str(number), "text": text}))
+    twice = folder / "spam-1" / "99999.x.json"
+    twice.write_bytes((folder / "spam-1" / "00000.x.json").read_bytes())

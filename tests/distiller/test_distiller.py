@@ -204,6 +204,7 @@ def test_the_metrics_of_an_evaluation() -> None:
     assert middle.epoch == 4
     student.advance(24)
     last = student.evaluate(evaluation_set())
-    fidelity = {"val_agreement", "val_hellinger", "val_kl_to_teacher"}
-    assert set(last.metrics) == {*middle.metrics, "val_ece", "val_worst_class_gap", *fidelity}
+    with_teacher = {"agreement", "hellinger", "kl_to_teacher", "label_loss_variance", "teacher_loss_variance"}
+    final = {f"val_{name}" for name in ("brier", "ece", "worst_class_gap", *with_teacher)}
+    assert set(last.metrics) == {*middle.metrics, *final}
     assert student.series == [middle, last]

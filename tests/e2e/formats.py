@@ -14,8 +14,12 @@ from torchvision import datasets
 from kdsearch.data import Arrays
 from kdsearch.data.cifar import CIFAR10
 from kdsearch.data.cifar import CIFAR100
+from kdsearch.data.mlbench import LETTER
+from kdsearch.data.mlbench import SATELLITE
 from tests.data import test_shipped as files
 from tests.data.files import write_image
+from tests.data.files import write_mails
+from tests.data.files import write_mlbench
 from tests.data.files import write_mnist
 
 CIFARS = {"cifar10": CIFAR10, "cifar100": CIFAR100}
@@ -78,6 +82,21 @@ def fashion_mnist(folder: Path) -> list[str]:
     return [f"dataset.root={folder}"]
 
 
+def letter(folder: Path) -> list[str]:
+    write_mlbench(folder, LETTER)
+    return [f"dataset.root={folder}"]
+
+
+def satellite(folder: Path) -> list[str]:
+    write_mlbench(folder, SATELLITE)
+    return [f"dataset.root={folder}"]
+
+
+def spam_assassin(folder: Path) -> list[str]:
+    write_mails(folder / "data")
+    return [f"dataset.root={folder}"]
+
+
 def custom(folder: Path) -> list[str]:
     return ["dataset._target_=tests.e2e.formats.load_noise"]
 
@@ -99,5 +118,9 @@ WRITERS: dict[str, Callable[[Path], list[str]]] = {
     "custom": custom,
     "digits": nothing,
     "fashion_mnist": fashion_mnist,
+    "mnist_5k": nothing,
+    "letter": letter,
+    "satellite": satellite,
+    "spam_assassin": spam_assassin,
 }
 """Of every shipped data set config: what writes its files into a folder and says where they are."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_calibration_error
 
+from kdsearch.metrics import brier_score
 from kdsearch.metrics import calibration_error
 
 
@@ -45,3 +46,17 @@ def test_against_torchmetrics() -> None:
     targets = torch.randint(0, 7, (500,), generator=torch.Generator().manual_seed(2))
     expected = multiclass_calibration_error(logits.softmax(-1), targets, 7, n_bins=15)
     assert calibration_error(logits, targets) == pytest.approx(expected.item(), abs=1e-6)
+
+
+def test_the_brier_score_by_hand() -> None:
+    logits = torch.tensor([[0.5, 0.25, 0.25], [0.8, 0.1, 0.1]]).log()
+    expected = ((0.25 + 0.0625 + 0.0625) + (0.64 + 0.81 + 0.01)) / 2
+    assert brier_score(logits, torch.tensor([0, 1])) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_brier_score_is_smallest_for_the_true_probabilities() -> None:
+    generator = torch.Generator().manual_seed(0)
+    p = torch.tensor([[0.6, 0.3, 0.1]]).expand(20_000, 3)
+    targets = torch.multinomial(p, 1, generator=generator).squeeze(1)
+    scores = {scale: brier_score(scale * p.log(), targets) for scale in (0.5, 1.0, 2.0)}
+    assert min(scores, key=lambda scale: scores[scale]) == 1.0
