@@ -47,7 +47,7 @@ def test_tokens(texts: list[str], tmp_path: Path) -> None:
     assert exported.left_out == {}
     folder = tmp_path / "out/n=100"
     ids = [encoding.ids for encoding in Tokenizer.from_file(str(folder / "tokenizer.json")).encode_batch(texts)]
-    assert set(map(tuple, np.asarray(splits.pool.inputs))) <= set(map(tuple, ids)), "the student's inputs are made again"
+    assert set(map(tuple, np.asarray(splits.pool.inputs))) <= set(map(tuple, ids)), "its inputs are made again"
     assert load(folder)(torch.tensor(ids)).shape == (60, 2)
     about = json.loads((folder / "config.json").read_text())
     assert about["preprocessing"] == {"kind": "words"} and about["input"]["dtype"] == "int64"
