@@ -128,9 +128,9 @@ class Sweep:
     @property
     def figures(self) -> dict[str, alt.TopLevelMixin]:
         """The figures of the report by name: Altair charts, which notebooks show and `.save` writes."""
-        figures = importlib.import_module("kdsearch.report.figures")
-        results = importlib.import_module("kdsearch.report.results").Results.of(self.record, self.records)
-        return {figure.name: figure.chart for figure in figures.draw(results)}
+        figures = importlib.import_module("kdsearch.report.figures").figures
+        charts: dict[str, alt.TopLevelMixin] = figures(self.record, self.records)
+        return charts
 
     @property
     def studies(self) -> dict[int, optuna.Study]:

@@ -36,7 +36,7 @@ def write_programs(model: nn.Module, samples: Tensor, folder: Path) -> dict[str,
 
     Args:
         model: the student, on the CPU in eval mode.
-        samples: real inputs [N, *input_shape], at least EXAMPLE_BATCH.
+        samples: real inputs [N, *input_shape].
         folder: already holds what `load` reads.
 
     Returns:
@@ -47,12 +47,14 @@ def write_programs(model: nn.Module, samples: Tensor, folder: Path) -> dict[str,
         PROGRAM: (_write_program, _read_program),
         ONNX: (_write_onnx, _read_onnx),
     }
+    # A batch of one would be taken for a batch that is always one.
+    example = torch.cat([samples[:EXAMPLE_BATCH]] * EXAMPLE_BATCH)[:EXAMPLE_BATCH]
     left_out = {}
     for name, (write, read) in steps.items():
         path = folder / name
         try:
             with _quiet(), torch.no_grad():
-                write(model, samples[:EXAMPLE_BATCH], path)
+                write(model, example, path)
                 reason = difference(model, read(path), samples)
         except ImportError as error:
             reason = f"needs {error.name}: pip install 'kdsearch[export]'"

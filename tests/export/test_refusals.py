@@ -26,6 +26,7 @@ from tests.factories import make_record
 from tests.factories import make_sweep
 
 CONFIG = {"seed": 0, "training": {"steps": 10, "batch_size": 32}, "sample_counts": [100]}
+KEY = "sweep/confirm/n=100#0"
 TARGET = ModelConfig.model_validate({"name": "linear", "_target_": "own_network.linear"})
 CODE = """
 import math
@@ -48,7 +49,7 @@ def sweep_in(folder: Path, val_accuracy: float = 0.5, **config: object) -> Sweep
 
 def keep(sweep: Sweep, config: ModelConfig) -> KeptStudent:
     student = KeptStudent.of(
-        "sweep/confirm/n=100#0",
+        KEY,
         sweep.record.uid,
         Description.of(config, (1, 8, 8), 10),
         build_model(config, (1, 8, 8), 10, seed=0),

@@ -35,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
     _print(write_embedding(sweep, options.method, counts))
     for file in (FIGURE, SCORES):
         print(f"{sweep.storage}/sweeps/{sweep.name}/report/{file}")
+    print(f"`kdsearch report {sweep.name}` puts it into the report")
     return ExitCode.DONE
 
 
