@@ -149,30 +149,47 @@ def test_the_papers_questions_are_told_with_their_evidence(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("records", "fields", "words"),
     [
-        ([], {"state": SweepState.RUNNING}, "No searched trial has finished."),
+        ([], {"state": SweepState.RUNNING}, ["No searched trial has finished.", "still running"]),
         (
             [make_record(n, sample_count=n, state=TrialState.FAIL, reason=Reason.NON_FINITE) for n in (50, 100, 200)],
-            {},
-            "Every trial failed (3 non_finite).",
+            {"state": SweepState.STOPPED},
+            ["Every trial failed (3 non_finite).", "kdsearch resume digits"],
         ),
         (
             confirmed_count(50, [0.6, 0.61], [0.7, 0.71]),
             {"config": {"sample_counts": [50]}},
-            "Distillation gains most at n=50",
+            ["Distillation gains most at n=50", "n=50 is the only sample count"],
         ),
-        (RECORDS[:4], {"state": SweepState.INTERRUPTED}, "not confirmed on the test split"),
-        ([make_record(value=0.7)], {"config": {"controls": []}}, "its gain is not known"),
-        ([make_record(value=0.7), make_record(1, state=TrialState.RUNNING)], {"teacher": {}, "attempts": ()}, "70.0"),
+        (
+            RECORDS[:4],
+            {"state": SweepState.INTERRUPTED},
+            ["not confirmed on the test split", "ended before its target", "Nothing is confirmed on the test split:"],
+        ),
+        (RECORDS[:14], {}, ["Nothing is confirmed on the test split at n=100:"]),
+        (
+            [make_record(value=0.7)],
+            {"config": {"controls": []}},
+            ["its gain is not known", "no labels-only result at n=100"],
+        ),
+        ([make_record(value=0.7), make_record(1, state=TrialState.RUNNING)], {"teacher": {}, "attempts": ()}, ["70.0"]),
     ],
-    ids=["running", "all failed", "one sample count", "interrupted", "no labels control", "bare"],
+    ids=["running", "all failed", "one sample count", "interrupted", "one unconfirmed", "no labels control", "bare"],
 )
 def test_every_sweep_has_a_report_that_says_so(
-    tmp_path: Path, records: list[TrialRecord], fields: dict[str, Any], words: str
+    tmp_path: Path, records: list[TrialRecord], fields: dict[str, Any], words: list[str]
 ) -> None:
     document, html = written(tmp_path, records, **fields)
-    assert words in html
+    said = " ".join([document["verdict"], *document["remarks"]])
+    for text in words:
+        assert text in html and (text in said or text == "70.0")
+    assert "The figure " not in html
     assert document["state"] == fields.get("state", SweepState.COMPLETE).value
     assert {count["sample_count"] for count in document["counts"]} == set(make_sweep(**fields).config["sample_counts"])
+
+
+def test_a_whole_sweep_leaves_nothing_to_remark(tmp_path: Path) -> None:
+    document, _ = written(tmp_path, RECORDS)
+    assert document["remarks"] == []
 
 
 def test_a_report_is_replaced_as_a_whole(tmp_path: Path) -> None:
