@@ -15,6 +15,7 @@ from kdsearch.report.content import Content
 from kdsearch.report.labels_saved import LabelsSaved
 from kdsearch.report.pareto import FrontPoint
 from kdsearch.report.recommendation import Recommendation
+from kdsearch.report.remarks import remarks
 from kdsearch.report.statistics import Estimate
 from kdsearch.report.summary import CountSummary
 from kdsearch.report.summary import data_facts
@@ -50,6 +51,7 @@ def content_document(content: Content) -> dict[str, Any]:
         "uid": sweep.uid,
         "state": sweep.state.value,
         "verdict": verdict(sweep, records),
+        "remarks": remarks(results),
         "evaluated_on": splits.pop() if len(splits) == 1 else "mixed",
         "search_metric": results.metric,
         "counts": [_count(summary, saved.get(summary.sample_count)) for summary in summaries],

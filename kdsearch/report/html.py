@@ -23,6 +23,7 @@ from kdsearch.report.content import Content
 from kdsearch.report.document import versions
 from kdsearch.report.figures.labels_saved import interval_text
 from kdsearch.report.headline import headline
+from kdsearch.report.remarks import remarks
 from kdsearch.report.status import interruptions
 from kdsearch.report.summary import CountSummary
 from kdsearch.report.summary import best_trials
@@ -85,6 +86,7 @@ def report_html(content: Content, drawing: figures.Drawing, embedding: bytes | N
             content=content,
             sweep=sweep,
             verdict=verdict(sweep, records),
+            remarks=remarks(results),
             tiles=headline(content),
             figures={picture.figure.name: picture.figure for picture in drawing.pictures},
             specs={picture.figure.name: picture.spec for picture in drawing.pictures},

@@ -104,7 +104,7 @@ def test_cells_hold_the_mean_of_their_trials(pictures: dict[str, figures.Picture
 def test_the_best_so_far_is_the_running_maximum_in_the_order_of_ending(pictures: dict[str, figures.Picture]) -> None:
     rows = [row for row in rows_of(pictures["best_so_far"].spec) if "trial" in row]
     searched = [r for r in RECORDS if r.kind is Kind.SEARCH and r.sample_count == 50]
-    values = [r.value for r in sorted(searched, key=lambda r: r.ended or 0)]  # type: ignore[arg-type, return-value]
+    values = [r.value for r in sorted(searched, key=lambda r: r.ended or 0)]
     for row in rows:
         if row["n"] == "50":
             assert row["value"] == pytest.approx(100 * max(v for v in values[: row["trial"]] if v is not None))
@@ -120,9 +120,9 @@ def test_importances_add_up_and_find_what_matters() -> None:
         for number in range(40)
         if (alpha := 0.5 + (number * 17 % 40) / 80)
     ]
-    (alpha, temperature) = importances(Results.of(SWEEP, records))
-    assert (alpha.parameter, temperature.parameter) == ("alpha", "temperature")
-    assert alpha.share > 0.8 and alpha.share + temperature.share == pytest.approx(1)
+    first, second = importances(Results.of(SWEEP, records))
+    assert (first.parameter, second.parameter) == ("alpha", "temperature")
+    assert first.share > 0.8 and first.share + second.share == pytest.approx(1)
     assert importances(Results.of(SWEEP, records[:11])) == []
     assert importances(Results.of(SWEEP, [replace(record, value=0.5) for record in records])) == []
 

@@ -74,7 +74,7 @@ def confirmed(rows: pd.DataFrame, n: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     distilled = of_count[of_count.control.isna()]
     best = distilled.groupby("confirms").val_accuracy.mean().idxmax()
     chosen = distilled[distilled.confirms == best], of_count[of_count.control == "labels"]
-    return tuple(part.set_index("replicate").sort_index() for part in chosen)  # type: ignore[return-value]
+    return tuple(part.set_index("replicate").sort_index() for part in chosen)
 
 
 def is_estimate(found: dict[str, Any], values: pd.Series) -> bool:
@@ -119,7 +119,7 @@ def needed_labels(counts: list[int], curve: list[float], accuracy: float) -> flo
 def _pool(curve: list[float]) -> list[float]:
     """Isotonic regression as the max-min of all averages (Barlow and Brunk), by its definition."""
     k = len(curve)
-    return [max(min(np.mean(curve[a : b + 1]) for b in range(i, k)) for a in range(i + 1)) for i in range(k)]
+    return [max(min(float(np.mean(curve[a : b + 1])) for b in range(i, k)) for a in range(i + 1)) for i in range(k)]
 
 
 def test_data_efficiency_and_its_bootstrap(document: dict[str, Any], rows: pd.DataFrame) -> None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from kdsearch.ledger.records import Reason
+from kdsearch.ledger.records import TrialRecord
 from kdsearch.ledger.records import TrialState
 from kdsearch.recipe import Recipe
 from kdsearch.report.table import csv
@@ -16,8 +19,8 @@ from tests.factories import make_control
 from tests.factories import make_record
 
 
-def both(records: list[object]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    frame = trials_frame(records)  # type: ignore[arg-type]
+def both(records: Sequence[TrialRecord]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    frame = trials_frame(records)
     return pd.read_csv(io.StringIO(csv(frame))), pd.read_parquet(io.BytesIO(parquet(frame)))
 
 
@@ -45,11 +48,9 @@ def test_columns_that_some_trials_lack_keep_their_type() -> None:
 
 
 def test_a_parameter_of_several_types_is_text() -> None:
-    mixed = [
-        make_record(0, value=0.5),
-        replace(make_record(1, value=0.5), metrics={"val_accuracy": 0.5, "odd": "text"}),
-    ]  # type: ignore[dict-item]
-    mixed.append(replace(make_record(2, value=0.5), metrics={"val_accuracy": 0.5, "odd": 1.5}))
+    records = [make_record(0, value=0.5), make_record(1, value=0.5), make_record(2, value=0.5)]
+    odd: list[Any] = ["text", 1.5]
+    mixed = [records[0], *(replace(r, metrics={"odd": value}) for r, value in zip(records[1:], odd, strict=True))]
     assert list(trials_frame(mixed).odd.dropna()) == ["text", "1.5"]
 
 

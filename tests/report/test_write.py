@@ -86,31 +86,34 @@ ATTACKS = (
 )
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_hostile_names_stay_text(tmp_path: Path, attack: str) -> None:
-    records = [*RECORDS, make_record(9, state=TrialState.FAIL, reason=Reason.USER_CODE, error=attack, study=attack)]
-    records += make_confirmations("c50#7", [0.5, 0.6], [0.5, 0.6], 50, LABELS, attack, first_number=70)
-    records += [make_record(0, Kind.CONTROL, 50, control=attack)]
-    records += [
-        make_record(8, sample_count=50, value=0.99, recipe=Recipe("kl", 1.0, {"temperature": 2.0}, teacher=attack))
-    ]
+def test_hostile_names_stay_text(tmp_path: Path) -> None:
+    records = [*RECORDS]
+    for place, attack in enumerate(ATTACKS):
+        failure: dict[str, Any] = {"reason": Reason.USER_CODE, "error": attack, "study": attack}
+        records += [make_record(9, state=TrialState.FAIL, **failure), make_record(0, Kind.CONTROL, 50, control=attack)]
+        seeds: dict[str, Any] = {"first_number": 70 + 10 * place}
+        records += make_confirmations(f"c50#{70 + place}", [0.5, 0.6], [0.5, 0.6], 50, LABELS, attack, **seeds)
+        recipe = Recipe("kl", 1.0, {"temperature": 2.0}, teacher=attack)
+        records += [make_record(20 + place, sample_count=50, value=0.99, recipe=recipe)]
+    everything = " ".join(ATTACKS)
     sweep = make_sweep(
-        config={"note": attack, "dataset": {"name": attack, "validation_count": 300}},
-        teacher={"val_accuracy": 0.9, "name": attack, "fingerprint": {attack: attack}},
-        attempts=(AttemptRecord(1, attack, 1, START, None, None),),
+        config={"note": everything, "dataset": {"name": everything, "validation_count": 300}},
+        teacher={"val_accuracy": 0.9, "name": everything, "fingerprint": {everything: everything}},
+        attempts=(AttemptRecord(1, everything, 1, START, None, None),),
     )
     folder = write_report(sweep, records, tmp_path).parent
     html = (folder / "report.html").read_text()
     page = html[: html.index(JAVASCRIPT)]
-    if "<" in attack:
-        assert attack not in page and "onerror=alert(1)>" not in page
-        assert str(escape(attack)) in page
-    assert "49" not in re.findall(r"<td>.*?</td>", page)
-    assert attack in {*json.loads((folder / "report.json").read_text())["counts"][0]["controls"]}
-    assert attack in set(pd.read_parquet(folder / "trials.parquet").control)
+    controls = json.loads((folder / "report.json").read_text())["counts"][0]["controls"]
+    exact = set(pd.read_parquet(folder / "trials.parquet").control)
     table = pd.read_csv(folder / "trials.csv")
     assert len(table) == len(records)
-    assert (f"'{attack}" if attack.startswith("=") else attack) in set(table.control)
+    assert page.count("<script") == page.count('<script type="application/json" id="spec-')
+    for attack in ATTACKS:
+        assert str(escape(attack)) in page
+        assert "<" not in attack or attack not in page
+        assert attack in controls and attack in exact
+        assert (f"'{attack}" if attack.startswith("=") else attack) in set(table.control)
 
 
 def test_each_kind_of_incomplete_sweep_says_what_it_is(tmp_path: Path) -> None:
@@ -149,30 +152,47 @@ def test_the_papers_questions_are_told_with_their_evidence(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("records", "fields", "words"),
     [
-        ([], {"state": SweepState.RUNNING}, "No searched trial has finished."),
+        ([], {"state": SweepState.RUNNING}, ["No searched trial has finished.", "still running"]),
         (
             [make_record(n, sample_count=n, state=TrialState.FAIL, reason=Reason.NON_FINITE) for n in (50, 100, 200)],
-            {},
-            "Every trial failed (3 non_finite).",
+            {"state": SweepState.STOPPED},
+            ["Every trial failed (3 non_finite).", "kdsearch resume digits"],
         ),
         (
             confirmed_count(50, [0.6, 0.61], [0.7, 0.71]),
             {"config": {"sample_counts": [50]}},
-            "Distillation gains most at n=50",
+            ["Distillation gains most at n=50", "n=50 is the only sample count"],
         ),
-        (RECORDS[:4], {"state": SweepState.INTERRUPTED}, "not confirmed on the test split"),
-        ([make_record(value=0.7)], {"config": {"controls": []}}, "its gain is not known"),
-        ([make_record(value=0.7), make_record(1, state=TrialState.RUNNING)], {"teacher": {}, "attempts": ()}, "70.0"),
+        (
+            RECORDS[:4],
+            {"state": SweepState.INTERRUPTED},
+            ["not confirmed on the test split", "ended before its target", "Nothing is confirmed on the test split:"],
+        ),
+        (RECORDS[:14], {}, ["Nothing is confirmed on the test split at n=100:"]),
+        (
+            [make_record(value=0.7)],
+            {"config": {"controls": []}},
+            ["its gain is not known", "no labels-only result at n=100"],
+        ),
+        ([make_record(value=0.7), make_record(1, state=TrialState.RUNNING)], {"teacher": {}, "attempts": ()}, ["70.0"]),
     ],
-    ids=["running", "all failed", "one sample count", "interrupted", "no labels control", "bare"],
+    ids=["running", "all failed", "one sample count", "interrupted", "one unconfirmed", "no labels control", "bare"],
 )
 def test_every_sweep_has_a_report_that_says_so(
-    tmp_path: Path, records: list[TrialRecord], fields: dict[str, Any], words: str
+    tmp_path: Path, records: list[TrialRecord], fields: dict[str, Any], words: list[str]
 ) -> None:
     document, html = written(tmp_path, records, **fields)
-    assert words in html
+    said = " ".join([document["verdict"], *document["remarks"]])
+    for text in words:
+        assert text in html and (text in said or text == "70.0")
+    assert "The figure " not in html
     assert document["state"] == fields.get("state", SweepState.COMPLETE).value
     assert {count["sample_count"] for count in document["counts"]} == set(make_sweep(**fields).config["sample_counts"])
+
+
+def test_a_whole_sweep_leaves_nothing_to_remark(tmp_path: Path) -> None:
+    document, _ = written(tmp_path, RECORDS)
+    assert document["remarks"] == []
 
 
 def test_a_report_is_replaced_as_a_whole(tmp_path: Path) -> None:

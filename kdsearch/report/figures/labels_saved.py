@@ -98,7 +98,7 @@ def _caption(saved: Sequence[LabelsSaved]) -> str:
     interval = (
         "Vertical lines are 95 % percentile bootstrap intervals over replicates."
         if any(found.has_interval for found in saved)
-        else "There are too few seeds for intervals."
+        else "There are no intervals: too few seeds, or all beyond the curve."
     )
     bounds = ""
     if any(found.efficiency.value is None or found.efficiency.reason for found in saved):
