@@ -280,6 +280,10 @@ class MlflowConfig(Frozen):
     experiment: str | None = None
     patience: PositiveFloat = 600.0
     """Seconds that the tracking server may be away before the sweep stops, resumable."""
+    register_students: Flag = Field(default=False, alias="register")
+    """Whether the best confirmed student of each sample count is logged as a model, and registered."""
+    registered_model: str | None = None
+    """The name that they are registered under; None is the sweep's."""
 
 
 class ResourcesConfig(Frozen):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,6 +49,9 @@ from kdsearch.tracking.projection import UID  # noqa: E402
 from kdsearch.tracking.projection import MetricPoint  # noqa: E402
 from kdsearch.tracking.projection import Projection  # noqa: E402
 from kdsearch.tracking.projection import sweep_tags  # noqa: E402
+
+if TYPE_CHECKING:
+    from kdsearch.tracking.models import LoggableStudent
 
 silence_loggers()
 
@@ -160,6 +164,13 @@ class SweepRuns:
             self._client.log_artifacts(self.parent_id, str(path))
         else:
             self._client.log_artifact(self.parent_id, str(path))
+
+    def log_student(self, student: LoggableStudent, register_as: str | None) -> None:
+        """A model of the run of the confirmation that trained it."""
+        from kdsearch.tracking.models import log_student
+
+        run = self._children.get(student.trial, [])
+        log_student(self._client, self.experiment_id, run[0].id if run else self.parent_id, student, register_as)
 
     def set_parent_tags(self, tags: Mapping[str, str]) -> None:
         self._store.log_batch(self.parent_id, [], [], [RunTag(key, value) for key, value in tags.items()])

@@ -41,6 +41,7 @@ from kdsearch.tracking.views import view_id
 from kdsearch.tracking.views import view_tags
 
 if TYPE_CHECKING:
+    from kdsearch.tracking.models import LoggableStudent
     from kdsearch.tracking.runs import SweepRuns
 
 LONGEST_PAUSE = 10.0
@@ -87,6 +88,8 @@ class _End:
     tags: Mapping[str, str]
     findings: Findings
     artifacts: Path | None
+    students: tuple[LoggableStudent, ...]
+    register_as: str | None
 
 
 class Tracker:
@@ -182,14 +185,19 @@ class Tracker:
         artifacts: Path | None,
         timeout: float,
         too_many_failures: bool = False,
+        students: Sequence[LoggableStudent] = (),
+        register_as: str | None = None,
     ) -> bool:
         """Close the parent run and wait up to `timeout` seconds until all is delivered; whether it was.
 
-        `artifacts` is a folder; whatever is in it becomes an artifact of the sweep's run.
+        `artifacts` is a folder; whatever is in it becomes an artifact of the sweep's run. `students` become models,
+        and versions of the registered model `register_as`.
         """
         status = "FAILED" if too_many_failures else SWEEP_STATUS[state]
         tags = {"kdsearch.state": state.value, "kdsearch.target": str(self._sweep.target)}
-        self._backlog.put(_End(status, time.time_ns() // 1_000_000, tags, findings, artifacts))
+        self._backlog.put(
+            _End(status, time.time_ns() // 1_000_000, tags, findings, artifacts, tuple(students), register_as)
+        )
         deadline = time.monotonic() + timeout
         while not self._backlog.wait_empty(timeout=min(0.5, max(0.0, deadline - time.monotonic()))):
             if time.monotonic() >= deadline or not self._thread.is_alive():
@@ -278,8 +286,11 @@ class Tracker:
                 self._insist(partial(runs.add_metrics, projection, metrics), projection.trial)
             case _Reconcile(records, callbacks):
                 self._reconcile(runs, records, *self._callbacks[callbacks])
-            case _End(status, moment, tags, findings, artifacts):
+            case _End(status, moment, tags, findings, artifacts, students, register_as):
                 self._leave(runs, findings, artifacts)
+                for student in students:
+                    log = partial(runs.log_student, student, register_as)
+                    self._attempt(log, f"the student of n={student.sample_count}")
                 self._insist(partial(runs.set_parent, status, moment, tags), "the end of the sweep")
 
     def _reconcile(

@@ -114,6 +114,15 @@ class Site:
         return match[1]
 
 
+def parent_id(site: Site) -> str:
+    """The sweep's own run."""
+    from mlflow.tracking import MlflowClient
+
+    condition = f"tags.`kdsearch.kind` = 'sweep' and tags.`kdsearch.uid` = '{site.sweep.record.uid}'"
+    (parent,) = MlflowClient(site.sweep.tracking_uri).search_runs([site.experiment_id], condition)
+    return str(parent.info.run_id)
+
+
 @contextmanager
 def served(sweep: SyntheticSweep, storage: Path) -> Iterator[Site]:
     """`kdsearch ui NAME`, until the block ends."""

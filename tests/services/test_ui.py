@@ -27,6 +27,7 @@ from tests.services.browser import Site
 from tests.services.browser import chromium
 from tests.services.browser import environment
 from tests.services.browser import new_page
+from tests.services.browser import parent_id
 from tests.services.browser import served
 from tests.services.browser import ui_command
 from tests.services.synthetic import LARGE
@@ -137,7 +138,7 @@ def test_a_view_filters_and_draws(name: str, small: Site, page: Page) -> None:
 def test_the_view_of_one_count_draws_all_of_its_trials_at_any_size(large: Site, page: Page) -> None:
     page.goto(charts_link(large.base, large.experiment_id, view_id(large.sweep.record.uid, "n50")))
     chosen = [record for record in large.sweep.records if VIEWS["n50"](record)]
-    by_alpha = cards(page, 6)[1]
+    by_alpha = cards(page, 5)[1]
     wait_for_points(by_alpha, len(chosen))
     assert len(chosen) > 100, "more than MLflow asks for"
 
@@ -254,11 +255,3 @@ def is_searched(record: TrialRecord, count: int) -> bool:
 
 def rgb(color: str) -> str:
     return f"rgb({', '.join(str(int(color[place : place + 2], 16)) for place in (1, 3, 5))})"
-
-
-def parent_id(site: Site) -> str:
-    from mlflow.tracking import MlflowClient
-
-    condition = f"tags.`kdsearch.kind` = 'sweep' and tags.`kdsearch.uid` = '{site.sweep.record.uid}'"
-    (parent,) = MlflowClient(site.sweep.tracking_uri).search_runs([site.experiment_id], condition)
-    return str(parent.info.run_id)

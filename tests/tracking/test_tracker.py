@@ -410,7 +410,7 @@ def test_saved_views_can_be_read_back(client: Any, sweep: SweepRecord, new_track
     state = decode_state(views["n50"]["state"])
     assert "params.`sample_count` = '50'" in state["searchFilter"]
     assert state["orderByKey"] == "metrics.`val_accuracy`"
-    assert {chart["type"] for chart in state["compareRunCharts"]} == {"PARALLEL", "CONTOUR", "SCATTER", "LINE"}
+    assert {chart["type"] for chart in state["compareRunCharts"]} == {"CONTOUR", "SCATTER", "LINE"}
 
 
 def test_the_views_filters_choose_the_runs_that_they_are_about(
