@@ -44,7 +44,7 @@ def composed(places: Mapping[str, str], *overrides: str) -> dict[str, Any]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("KDSEARCH_")}
     done = subprocess.run(
         [CLUSTER / "sweep.sh", *overrides, "--cfg", "job"],
-        env=environment | places | {"PATH": path},
+        env={**environment, **places, "PATH": path},
         capture_output=True,
         text=True,
         timeout=60,
