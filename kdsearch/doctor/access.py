@@ -6,35 +6,29 @@ from collections.abc import Iterator
 
 from kdsearch.doctor.finding import Finding
 from kdsearch.doctor.finding import Remark
-from kdsearch.doctor.ports import CLIENT
 from kdsearch.doctor.ports import DASHBOARD
 from kdsearch.doctor.ports import OpenPort
 from kdsearch.doctor.survey import Survey
 
 TOKEN = "start Ray with RAY_AUTH_MODE=token and one RAY_AUTH_TOKEN on all nodes, as the files in cluster/ do"
-CLOSE = {
-    DASHBOARD: "start the head with --dashboard-host=127.0.0.1, and reach it by a tunnel (ssh -L 8265:127.0.0.1:8265)",
-    CLIENT: "kdsearch does not use it: close that port to the network, or give Ray no --ray-client-server-port",
-}
+LOCAL_DASHBOARD = "start the head with --dashboard-host=127.0.0.1, and reach it by a tunnel: ssh -L 8265:127.0.0.1:8265"
 
 
 def access_finding(survey: Survey) -> Finding:
-    with_token = [node.name for node in survey.nodes if node.report is not None and node.report.token_auth]
-    without = [node.name for node in survey.nodes if node.report is not None and not node.report.token_auth]
-    ports = [(node.name, port) for node in survey.nodes if node.report is not None for port in node.report.open_ports]
-    remarks = list(_remarks(without, ports))
-    found = "token authentication is on" if with_token and not without else ""
-    needed = sorted({f"{port} of {name}" for name, port in ports if port.service not in CLOSE})
-    if needed:
-        # The other nodes come in by it.
-        found = "; ".join([*([found] if found else []), f"open to the network, as nodes need it: {', '.join(needed)}"])
-    return Finding.conclude("access", found or "no port of Ray's is open to the network", remarks)
+    reports = [(node.name, node.report) for node in survey.nodes if node.report is not None]
+    ports = [(name, port) for name, report in reports for port in report.open_ports]
+    remarks = list(_remarks(all(report.token_auth for _, report in reports), ports))
+    found = ["token authentication is on"] if reports and all(report.token_auth for _, report in reports) else []
+    if ports:
+        places = ", ".join(sorted({f"{port} of {name}" for name, port in ports}))
+        found.append(f"open to the network: {places}; nodes need the GCS, and nobody else does")
+    return Finding.conclude("access", "; ".join(found), remarks)
 
 
-def _remarks(without_token: list[str], ports: list[tuple[str, OpenPort]]) -> Iterator[Remark]:
-    if without_token:
-        reach = "whoever reaches its ports runs code there" if ports else "whoever is on its machines runs code there"
-        yield Remark.warn(f"token authentication is off: {reach}", TOKEN)
+def _remarks(has_token: bool, ports: list[tuple[str, OpenPort]]) -> Iterator[Remark]:
+    if not has_token:
+        who = "whoever reaches these ports" if ports else "whoever is on its machines"
+        yield Remark.warn(f"token authentication is off, so {who} can run code there", TOKEN)
     for name, port in ports:
-        if port.service in CLOSE:
-            yield Remark.warn(f"{port} of node {name} is open to the network", CLOSE[port.service])
+        if port.service == DASHBOARD:
+            yield Remark.warn(f"the dashboard of {name} is open to the network", LOCAL_DASHBOARD)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 import struct
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -26,7 +25,8 @@ class OpenPort:
     port: int
 
     def __str__(self) -> str:
-        return f"{self.service} ({self.address}:{self.port})"
+        address = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{self.service} ({address}:{self.port})"
 
 
 def open_ports(services: Mapping[int, str]) -> tuple[OpenPort, ...]:
@@ -51,10 +51,9 @@ def _address(text: str) -> str:
     """From the kernel's words of 32 bits, each in the machine's byte order."""
     words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
     packed = b"".join(struct.pack("=I", word) for word in words)
-    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
+    found = ipaddress.ip_address(packed)
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def _is_loopback(address: str) -> bool:
-    found = ipaddress.ip_address(address)
-    mapped = getattr(found, "ipv4_mapped", None)
-    return (mapped or found).is_loopback
+    return ipaddress.ip_address(address).is_loopback

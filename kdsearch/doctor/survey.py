@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -27,6 +25,7 @@ from kdsearch.doctor.probe import load_data
 from kdsearch.doctor.probe import look_around
 from kdsearch.doctor.storage import shown_to_nodes
 from kdsearch.search.knock import Unreachable
+from kdsearch.search.knock import silent
 
 REPORT_SECONDS = 90
 """A node may have to start a Python process and import torch from a slow disk first."""
@@ -112,7 +111,7 @@ def _joined(config: SweepConfig) -> Iterator[Any]:
 
     with contextlib.ExitStack() as stack:
         try:
-            with _silent():
+            with silent():
                 stack.enter_context(ray_cluster(config))
         except Exception as error:
             raise Unreachable(first_line(error)) from error
@@ -129,20 +128,6 @@ def _ray_ports(ray: Any) -> dict[int, str]:
     }
     found = {name: str(address or "").rpartition(":")[2] for name, address in addresses.items()}
     return DEFAULT_PORTS | {int(port): name for name, port in found.items() if port.isdigit()}
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Ray's native code writes past `sys.stderr`, a line for each try."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    try:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
 
 
 def _begin(ids: Mapping[str, str], function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:

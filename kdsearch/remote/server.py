@@ -6,12 +6,15 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
+from kdsearch.search.token import MISSING
+from kdsearch.search.token import REFUSED
+from kdsearch.search.token import has_token
+from kdsearch.search.token import use_token
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 """Ray lets these win over the address that it is given."""
-TOKEN_FILE = Path("~/.ray/auth_token")
 TALKATIVE = (
     "ray.dashboard.modules.dashboard_sdk",
     "ray.dashboard.modules.job.sdk",
@@ -43,7 +45,7 @@ def connect(address: str) -> JobSubmissionClient:
     if not address.startswith(("http://", "https://")):
         allowed = f"must be the address of the cluster's dashboard, such as {DEFAULT_ADDRESS}"
         raise InputError([Problem("--address", address, allowed)])
-    _use_token()
+    use_token()
     from ray.job_submission import JobSubmissionClient
 
     for name in TALKATIVE:
@@ -79,22 +81,8 @@ def unencrypted(address: str) -> str | None:
     return f"the token goes to {parts.hostname} unencrypted; {TUNNEL}"
 
 
-def has_token() -> bool:
-    """Whether Ray will find a token."""
-    named = bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"))
-    return named or TOKEN_FILE.expanduser().is_file()
-
-
-def _use_token() -> None:
-    """Ray sends its token only where token authentication is on, which it reads once, when it is imported."""
-    if has_token():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-
-
 def _refusal(error: str) -> str:
-    if "Invalid" in error or "invalid" in error:
-        return "it refuses the token; RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token must hold the cluster's"
-    return "it asks for a token; put the cluster's into RAY_AUTH_TOKEN or ~/.ray/auth_token"
+    return REFUSED if "nvalid" in error else MISSING
 
 
 @contextlib.contextmanager

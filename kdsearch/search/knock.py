@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import sys
+from collections.abc import Iterator
 
 from kdsearch.config.schema import ClusterConfig
 from kdsearch.errors import InputError
 from kdsearch.errors import KdsearchError
 from kdsearch.errors import Problem
+from kdsearch.search.token import MISSING
+from kdsearch.search.token import REFUSED
+from kdsearch.search.token import has_token
+from kdsearch.search.token import use_token
 
 CONNECT_SECONDS = 5
 EMPTY_SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -27,6 +34,10 @@ class Unreachable(KdsearchError):
     """The Ray cluster cannot be joined."""
 
 
+class Refused(Unreachable):
+    """It is up, and our token is not its."""
+
+
 def require_cluster(cluster: ClusterConfig) -> None:
     """Look whether the cluster that a sweep is to join is up.
 
@@ -37,6 +48,8 @@ def require_cluster(cluster: ClusterConfig) -> None:
         return
     try:
         knock(str(cluster.address))
+    except Refused as error:
+        raise InputError([Problem("cluster.address", cluster.address, str(error))]) from error
     except Unreachable as error:
         here = cluster.address == "auto"
         advice = ADVICE.get(cluster.place, f"{'run this on the head node' if here else 'start Ray there'}, or {SUBMIT}")
@@ -49,7 +62,9 @@ def knock(address: str) -> None:
 
     Raises:
         Unreachable: it does not.
+        Refused: it does not take our token.
     """
+    use_token()
     from ray._private.services import canonicalize_bootstrap_address
 
     try:
@@ -60,10 +75,42 @@ def knock(address: str) -> None:
         with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS) as connection:
             if os.environ.get("RAY_USE_TLS", "0") != "1":
                 _shake_hands(connection)
+        if not address.startswith("ray://"):
+            _show_token(place)
     except TimeoutError as error:
         raise Unreachable(f"no answer within {CONNECT_SECONDS} s") from error
     except (OSError, ValueError) as error:
         raise Unreachable(getattr(error, "strerror", None) or str(error)) from error
+
+
+def _show_token(place: str) -> None:
+    """Ray itself would try for twenty seconds, and then not say why."""
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+    from ray.exceptions import AuthenticationError
+    from ray.exceptions import RayError
+
+    try:
+        with silent(), contextlib.suppress(RayError):
+            try:
+                GcsClient(address=place)
+            except AuthenticationError as error:
+                raise Refused(REFUSED if has_token() else MISSING) from error
+    except RuntimeError as error:
+        raise Unreachable(" ".join(str(error).split())) from error
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Ray's native code writes past `sys.stderr`, a line for each try."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
 
 
 def _shake_hands(connection: socket.socket) -> None:

@@ -186,7 +186,7 @@ def test_who_can_get_at_the_cluster() -> None:
     assert finding(True).found == "token authentication is on"
     assert finding(True, gcs).status is Status.OK and "GCS (10.0.0.1:6379) of head" in finding(True, gcs).found
     opened = finding(True, gcs, dashboard)
-    assert opened.status is Status.WARN and "dashboard (0.0.0.0:8265) of node head is open" in opened.found
+    assert opened.status is Status.WARN and "dashboard (0.0.0.0:8265) of head" in opened.found
     assert "--dashboard-host=127.0.0.1" in opened.found
     assert "token authentication is off" in finding(False).found and finding(False).status is Status.WARN
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,22 +23,26 @@ STOPPED = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_
 
 
 class Head:
-    """Two CPUs. `environment` is what the sweeps there see."""
+    """Two CPUs. `environment` is what the sweeps there see; the dashboard listens at `host`."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], host: str = "127.0.0.1") -> None:
         self.folder = folder
         self._environment = environment
+        self._host = host
         self._ports = _free_ports(5)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
         """Of the dashboard."""
-        return f"http://127.0.0.1:{self._ports[0]}"
+        return f"http://{self._host}:{self._ports[0]}"
 
     @property
     def gcs_address(self) -> str:
-        return f"127.0.0.1:{self._ports[1]}"
+        """Where a driver joins; Ray takes the machine's own address where it is given the loopback's."""
+        found = re.search(rf"[0-9.]+:{self._ports[1]}", self.log())
+        assert found is not None, self.log()
+        return found[0]
 
     def __enter__(self) -> Self:
         dashboard, gcs, agent_http, agent_grpc, metrics = self._ports
@@ -45,7 +50,7 @@ class Head:
             str(Path(sys.executable).with_name("ray")),
             *("start", "--head", "--block", "--num-cpus=2", "--object-store-memory=150000000"),
             *("--node-ip-address=127.0.0.1", f"--port={gcs}", f"--temp-dir={self.folder / 'ray'}"),
-            *("--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"),
+            *("--include-dashboard=true", f"--dashboard-host={self._host}", f"--dashboard-port={dashboard}"),
             *(f"--dashboard-agent-listen-port={agent_http}", f"--dashboard-agent-grpc-port={agent_grpc}"),
             *(f"--metrics-export-port={metrics}", "--disable-usage-stats"),
         ]

@@ -21,6 +21,7 @@ from tests.e2e.harness import TARGET
 from tests.remote.head import STOPPED
 from tests.remote.head import TOKEN
 from tests.remote.head import Head
+from tests.remote.second_host import SecondHost
 
 pytestmark = pytest.mark.services
 
@@ -41,6 +42,8 @@ class Laptop:
 
     folder: Path
     head: Head
+    prefix: tuple[str, ...] = ()
+    """Before its commands, where it is another host."""
 
     @property
     def storage(self) -> Path:
@@ -57,7 +60,7 @@ class Laptop:
         if token is not None:
             environment["RAY_AUTH_TOKEN"] = token
         return subprocess.Popen(
-            [sys.executable, "-m", "kdsearch", *words],
+            [*self.prefix, sys.executable, "-m", "kdsearch", *words],
             cwd=self.folder,
             env=environment,
             text=True,
@@ -133,6 +136,16 @@ def test_wrong_and_missing_tokens(laptop: Laptop) -> None:
         assert len(printed.splitlines()) == 1 and printed.startswith("kdsearch: error: --address=")
 
 
+def test_wrong_and_missing_tokens_of_a_driver_that_joins(laptop: Laptop) -> None:
+    words = ("sweep", *SMALL, "storage=joined", f"cluster.address={laptop.head.gcs_address}")
+    assert "it refuses the token" in laptop.run(*words, token="f" * 64, expect=2)
+    assert "it asks for a token" in laptop.run(*words, token=None, expect=2)
+    assert not (laptop.folder / "joined").exists()
+    found = laptop.run("doctor", *words[1:])
+    assert "token authentication is on" in found and "GCS (" in found and "dashboard" not in found
+    assert TOKEN not in found
+
+
 def test_a_token_in_a_file(laptop: Laptop) -> None:
     file = laptop.folder / ".ray" / "auth_token"
     file.parent.mkdir()
@@ -176,3 +189,18 @@ def test_detach_follow_interrupt_and_stop(laptop: Laptop) -> None:
     assert sweep.state is SweepState.INTERRUPTED
     assert not any(record.state.value == "RUNNING" for record in sweep.records)
     assert "interrupted by SIGTERM" in laptop.submit("--follow", "long", expect=143)
+
+
+def test_from_a_second_host(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("t")
+    with SecondHost() as host, Head(folder, {"KD_TEST_LEDGER": f"sqlite:///{folder}/ledger.db"}, host.gateway) as head:
+        laptop = Laptop(tmp_path, head, host.prefix)
+        (tmp_path / "mine.py").write_text(MODULE)
+        (tmp_path / "helper.py").write_text("width = 8\n")
+        refused = laptop.submit(*laptop.sweep_words, token="f" * 64, expect=2)
+        assert "it refuses the token" in refused
+        printed = laptop.submit(*laptop.sweep_words, "student._target_=mine.network")
+        assert f"the token goes to {host.gateway} unencrypted" in printed and "ssh -N -L 8265" in printed
+        assert laptop.load("digits").state is SweepState.COMPLETE
+        found = laptop.run("doctor", f"cluster.address={head.gcs_address}")
+        assert "the dashboard of" in found and "--dashboard-host=127.0.0.1" in found

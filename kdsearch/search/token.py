@@ -1,0 +1,22 @@
+"""Ray's token: whether there is one, and that Ray uses it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+FILE = Path("~/.ray/auth_token")
+REFUSED = "it refuses the token; RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token must hold the cluster's"
+MISSING = "it asks for a token; put the cluster's into RAY_AUTH_TOKEN or ~/.ray/auth_token"
+
+
+def has_token() -> bool:
+    """Whether Ray will find a token."""
+    named = bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"))
+    return named or FILE.expanduser().is_file()
+
+
+def use_token() -> None:
+    """Ray sends its token only where token authentication is on, which it reads when it is imported."""
+    if has_token():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
