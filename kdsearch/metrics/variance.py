@@ -18,7 +18,7 @@ def loss_variances(outputs: Tensor, targets: Tensor, teacher_outputs: Tensor) ->
     arXiv 2005.10419, proposition 2).
 
     Args:
-        outputs: the student's logits [B, C] on samples that it was not trained on, B > 1.
+        outputs: the student's logits [B, C] on samples that it was not trained on.
         targets: class indices [B].
         teacher_outputs: the teacher's logits [B, C], taken at temperature 1.
 
@@ -29,6 +29,6 @@ def loss_variances(outputs: Tensor, targets: Tensor, teacher_outputs: Tensor) ->
     with_labels = F.cross_entropy(student, targets, reduction="none")
     with_teacher = F.cross_entropy(student, teacher.softmax(dim=-1), reduction="none")
     return {
-        "label_loss_variance": with_labels.double().var().item(),
-        "teacher_loss_variance": with_teacher.double().var().item(),
+        "label_loss_variance": with_labels.double().var(correction=0).item(),
+        "teacher_loss_variance": with_teacher.double().var(correction=0).item(),
     }

@@ -46,6 +46,11 @@ class Runs:
     def counts(self) -> list[int]:
         return sorted(self.by_count)
 
+    @property
+    def seeds(self) -> int:
+        """Replicates of a run, at most."""
+        return max((len(run) for runs in self.by_count.values() for run in runs.values()), default=0)
+
     def names(self, prefix: str = "") -> list[str]:
         """Those of any sample count that begin with `prefix`, in the order in which they come."""
         found = dict.fromkeys(name for runs in self.by_count.values() for name in runs)

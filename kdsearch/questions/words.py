@@ -44,7 +44,7 @@ def basis(runs: Runs, comparisons: int) -> str:
     """The last sentence: of which split the numbers are, and for how many comparisons the verdict holds."""
     if runs.split == "validation":
         return "Validation split, one run each: nothing is confirmed, so there are no intervals."
-    told = "Test split, paired by seed and subset."
+    told = f"Test split, {runs.seeds} seeds, each with a subset of its own; differences are paired."
     if comparisons > 1:
         these = "both" if comparisons == 2 else f"all {comparisons}"
         told += f" The verdict holds for {these} comparisons together at 95 % (Bonferroni)."

@@ -37,7 +37,10 @@ def test_by_hand() -> None:
         "nll": pytest.approx(-(3 * right + wrong) / 4),
     }
     confidence = math.exp(right)  # of every prediction: one bin
+    others = (1 - confidence) / 2
+    brier_right, brier_wrong = (1 - confidence) ** 2 + 2 * others**2, confidence**2 + (1 - others) ** 2 + others**2
     assert CLASSIFICATION.final_metrics(logits, targets) == {
+        "brier": pytest.approx((3 * brier_right + brier_wrong) / 4, abs=1e-6),
         "ece": pytest.approx(abs(0.75 - confidence), abs=1e-6),
         "worst_class_gap": 0.25,
     }
@@ -89,4 +92,5 @@ def test_long_inputs_are_scored_in_chunks() -> None:
 def test_without_a_teacher_nothing_is_compared_with_it() -> None:
     data = evaluation_set()
     alone = evaluate(distiller().model, EvaluationSet(data.inputs, data.targets))
-    assert evaluate(distiller().model, data).keys() - alone.keys() == {"agreement", "hellinger", "kl_to_teacher"}
+    with_teacher = {"agreement", "hellinger", "kl_to_teacher", "label_loss_variance", "teacher_loss_variance"}
+    assert evaluate(distiller().model, data).keys() - alone.keys() == with_teacher
