@@ -23,7 +23,16 @@ FREE = (
 )
 """Where and how a sweep runs: `sweep` and `resume` may change these at any time."""
 
-EXTENDABLE = ("trials_per_count", "sample_counts", "controls", "confirm", "sampler", "pruner", "search_space")
+EXTENDABLE = (
+    "trials_per_count",
+    "sample_counts",
+    "controls",
+    "confirm",
+    "sampler",
+    "pruner",
+    "search.transfer",
+    "search_space",
+)
 """What `resume` may change besides: the trials that are there stay valid. (A changed space begins a new generation.)"""
 
 GROWING = ("sample_counts", "controls")
@@ -51,7 +60,7 @@ def check_compatible(stored: Mapping[str, Any], wanted: Mapping[str, Any], *, ex
 
 
 def _advice(key: str, extend: bool) -> str:
-    if not extend and key.split(".")[0] in EXTENDABLE:
+    if not extend and (key in EXTENDABLE or key.split(".")[0] in EXTENDABLE):
         return "`kdsearch resume NAME` can change it"
     return "finished trials would no longer be comparable: give the sweep another name"
 

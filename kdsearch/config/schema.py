@@ -268,6 +268,8 @@ class SearchConfig(Frozen):
     """What the search is to keep small beside `metric`: the student's FLOPs or parameters."""
     replicates: Count = 1
     """How many seeds each recipe is trained with; the search sees their mean."""
+    transfer: Flag = False
+    """Whether the sampler of a sample count sees the trials of the others as well; of `tpe` and `gp`."""
 
 
 class ConfirmConfig(Frozen):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -21,6 +22,10 @@ from kdsearch.recipe import Recipe
 from kdsearch.search.space import Space
 from kdsearch.search.strategy import make_pruner
 from kdsearch.search.strategy import make_sampler
+from kdsearch.search.transfer import LEARNERS
+from kdsearch.search.transfer import TRANSFER_ATTR
+from kdsearch.search.transfer import Exchange
+from kdsearch.search.transfer import as_one_study
 from kdsearch.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -48,12 +53,15 @@ class Advisor:
         history: Sequence[FrozenTrial] = (),
         seeds: Sequence[FrozenTrial] = (),
         system_attrs: Mapping[str, Any] | None = None,
+        sample_count: int = 0,
+        exchange: Exchange | None = None,
     ) -> None:
         """
         Args:
             cost: a final metric that is to be small beside the value, for the best of every cost.
             history: the study's own rows.
             seeds: finished trials of its earlier generations, in its space.
+            exchange: with the studies of other sample counts, which this one joins; None learns from nobody.
         """
         import optuna
         from optuna.study import StudyDirection
@@ -84,6 +92,10 @@ class Advisor:
         self._decisions = {trial.number: decisions_of(trial) for trial in history}
         for trial in history:
             self._add(trial, self._decisions[trial.number])
+        self._sample_count = sample_count
+        self._exchange = exchange if sampler in LEARNERS else None
+        if self._exchange is not None:
+            self._exchange.join(sample_count, self._lend)
 
     @property
     def system_attrs(self) -> dict[str, Any]:
@@ -96,8 +108,8 @@ class Advisor:
 
         asked = self._storage.get_n_trials(self._study._study_id)
         seed = derive_seed(self._seed, self._name, asked - self._first, "ask")
-        shown = self._window.for_sampler(asked, NEWEST.get(self._sampler))
-        with warnings.catch_warnings(), self._storage.showing(shown):
+        lent = {} if self._exchange is None else self._exchange.lent_to(self._sample_count)
+        with warnings.catch_warnings(), self._showing(asked, lent):
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._study.sampler = make_sampler(self._sampler, seed, derive_seed(self._seed, self._name))
             trial = self._study.ask()
@@ -108,9 +120,30 @@ class Advisor:
             state=optuna.trial.TrialState.RUNNING,
             params=frozen.params,
             distributions=frozen.distributions,
-            system_attrs=frozen.system_attrs,
+            system_attrs=frozen.system_attrs | _noted(lent),
         )
         return recipe, row
+
+    def _showing(self, asked: int, lent: Mapping[int, Sequence[FrozenTrial]]) -> AbstractContextManager[None]:
+        """What the sampler looks at while trial `asked` is made."""
+        if not lent or self._exchange is None:
+            return self._storage.showing(self._shown(asked, studies=1))
+        own = self._storage.of_numbers(self._study._study_id, self._shown(asked, self._exchange.size))
+        return self._storage.showing_instead(as_one_study(lent, own))
+
+    def _shown(self, asked: int, studies: int) -> Sequence[int] | None:
+        """What a sampler that looks at so many studies sees of this one: together they cost what one alone would."""
+        newest = NEWEST.get(self._sampler)
+        return self._window.for_sampler(asked, None if newest is None else newest // studies)
+
+    def _lend(self, studies: int) -> list[FrozenTrial]:
+        """What the sampler of another study sees of this one."""
+        import optuna
+
+        own = self._study._study_id
+        trials = self._storage.of_numbers(own, self._shown(self._storage.get_n_trials(own), studies))
+        seen = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
+        return [trial for trial in trials if trial.state in seen]
 
     def judge(self, number: int, step: int, value: float) -> tuple[Decision, bool]:
         """Whether trial `number`, at `value` after decision `step`, is to be pruned; and whether that was decided now.
@@ -173,3 +206,7 @@ class Advisor:
             | {k: v for decision in decisions for k, v in decision.system_attrs.items()},
             intermediate_values={decision.step: decision.value for decision in decisions},
         )
+
+
+def _noted(lent: Mapping[int, Sequence[FrozenTrial]]) -> dict[str, Any]:
+    return {TRANSFER_ATTR: {str(n): len(trials) for n, trials in lent.items()}} if lent else {}

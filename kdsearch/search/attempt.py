@@ -52,6 +52,7 @@ from kdsearch.search.plan import maximizes
 from kdsearch.search.plan import search_plans
 from kdsearch.search.space import Space
 from kdsearch.search.spool import Spool
+from kdsearch.search.transfer import Exchange
 from kdsearch.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ class Attempt:
         self._spool = spool
         self._observers = tuple(observers)
         self._studies: dict[str, Study] = {}
+        self._exchanges: dict[Kind, Exchange] = {}
+        """Between the studies of a kind, which have one space; empty without transfer."""
         self._confirmed: set[int] = set()
         self._out: dict[str, TrialRecord] = {}
         self._left_behind: deque[TrialRecord] = deque()
@@ -211,6 +214,8 @@ class Attempt:
             history=self._ledger.frozen_trials(row),
             seeds=seeds,
             system_attrs=self._ledger.sampler_state(row),
+            sample_count=plan.sample_count,
+            exchange=self._exchanges.setdefault(plan.kind, Exchange()) if self._config.search.transfer else None,
         )
 
     @property

@@ -65,6 +65,7 @@ class Mirror(InMemoryStorage):
     def __init__(self) -> None:
         super().__init__()
         self._shown: Sequence[int] | None = None
+        self._instead: Sequence[FrozenTrial] | None = None
 
     @contextmanager
     def showing(self, numbers: Sequence[int] | None) -> Iterator[None]:
@@ -75,15 +76,28 @@ class Mirror(InMemoryStorage):
         finally:
             self._shown = None
 
+    @contextmanager
+    def showing_instead(self, trials: Sequence[FrozenTrial]) -> Iterator[None]:
+        """Meanwhile these are all trials there are, for those who ask for all; they need not be the study's own."""
+        self._instead = trials
+        try:
+            yield
+        finally:
+            self._instead = None
+
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        if self._shown is None:
+        if self._instead is None and self._shown is None:
             return super().get_all_trials(study_id, deepcopy, states)
-        trials = super().get_all_trials(study_id, deepcopy=False)
-        shown = [trials[number] for number in self._shown if number < len(trials)]
+        shown = self.of_numbers(study_id, self._shown) if self._instead is None else self._instead
         found = shown if states is None else [trial for trial in shown if trial.state in states]
-        return copy.deepcopy(found) if deepcopy else found
+        return copy.deepcopy(found) if deepcopy else list(found)
+
+    def of_numbers(self, study_id: int, numbers: Sequence[int] | None) -> list[FrozenTrial]:
+        """The study's own trials of these numbers, as far as they are there; None for all."""
+        trials = super().get_all_trials(study_id, deepcopy=False)
+        return trials if numbers is None else [trials[number] for number in numbers if number < len(trials)]
 
 
 class Window:

@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
+from typing import Protocol
 from typing import TypeVar
 
+from kdsearch.ledger import Point
 from kdsearch.ledger import TrialResult
 from kdsearch.ledger import TrialState
 from kdsearch.search.attempt import Attempt
@@ -23,11 +25,23 @@ from kdsearch.search.pack import Slot
 from kdsearch.search.pack import decode_message
 from kdsearch.search.pack import encode_message
 from kdsearch.search.strategy import DECISION_STEPS
-from tests.simulation.curves import Curve
 from tests.simulation.curves import curve
 from tests.simulation.curves import scored_on_test
 
 T = TypeVar("T")
+
+
+class Curve(Protocol):
+    """One student's life: what it reaches at every share (0 to 1) of its training, which takes `seconds`."""
+
+    @property
+    def seconds(self) -> float: ...
+
+    def accuracy(self, share: float) -> float: ...
+
+    def metrics(self, share: float) -> dict[str, float]: ...
+
+    def points(self, started: float, until: float) -> tuple[Point, ...]: ...
 
 
 class Killed(Exception):
@@ -64,17 +78,21 @@ class _Event:
 
 @dataclass
 class Cluster:
-    """`workers` slots. `on_event` is called before each event with the number of trials that ended; it may raise."""
+    """`workers` slots. `on_event` is called before each event with the number of trials that ended; it may raise.
+
+    `make_curve` gives the students: synthetic ones, if it is not told otherwise.
+    """
 
     attempt: Attempt
     workers: int
     on_event: Callable[[int], None] = lambda ended: None
+    make_curve: Callable[[Slot], Curve] = curve
     clock: float = 0.0
     """Seconds."""
     ended: int = 0
+    history: list[tuple[str, float]] = field(default_factory=list)
+    """Key and trained share of the trials that ended, in order."""
     costs: Costs = field(default_factory=Costs)
-    epochs: float = 0.0
-    """How much was trained, in whole trainings."""
     _events: list[_Event] = field(default_factory=list)
     _planned: int = 0
     _busy: int = 0
@@ -97,7 +115,7 @@ class Cluster:
         while self._busy < self.workers and (text := self._charged(self._suggest)) is not None:
             for slot in Pack.decode(text).slots:
                 self._busy += 1
-                self._plan_next(_Event(self.clock, 0, slot, curve(slot), self.clock, 0.0))
+                self._plan_next(_Event(self.clock, 0, slot, self.make_curve(slot), self.clock, 0.0))
 
     def _suggest(self) -> str | None:
         """As `LedgerSearcher` does."""
@@ -127,7 +145,7 @@ class Cluster:
         self._charged(lambda: self._take(message))
         self._busy -= 1
         self.ended += 1
-        self.epochs += event.share
+        self.history.append((event.slot.key, event.share))
 
     def _take(self, message: str) -> bool:
         """As `LedgerScheduler` does; whether a judged slot is to be pruned."""

@@ -1,0 +1,125 @@
+"""Searches of the recorded task: the real attempt, advisors and pruners, one trial at a time or in packs."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import optuna
+
+from kdsearch.config.schema import SweepConfig
+from kdsearch.ledger import Ledger
+from kdsearch.ledger import TrialRecord
+from kdsearch.ledger import TrialState
+from kdsearch.ledger import open_ledger
+from kdsearch.search.attempt import Attempt
+from kdsearch.search.packing import Packing
+from kdsearch.search.spool import Spool
+from tests.benchmarks.efficiency.design import SAMPLE_COUNTS
+from tests.benchmarks.efficiency.design import sweep_config
+from tests.benchmarks.efficiency.task import Task
+from tests.simulation.cluster import Cluster
+
+CONFIRMED = 3
+CONFIRM_SEEDS = 8
+"""As the default sweep confirms: the recipe it would recommend is the best of the confirmed ones."""
+
+MEMORY = Path("/dev/shm")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is compared."""
+
+    sampler: str
+    pruner: str
+    transfer: bool
+    trials: int
+    """Of each sample count."""
+    pack: int = 1
+
+    def config(self, dataset: str, seed: int) -> SweepConfig:
+        whole = _whole_config(dataset)
+        search = whole.search.model_copy(update={"transfer": self.transfer})
+        changes = {"sampler": self.sampler, "pruner": self.pruner, "trials_per_count": self.trials, "search": search}
+        return whole.model_copy(update={**changes, "seed": seed})
+
+
+@cache
+def _whole_config(dataset: str) -> SweepConfig:
+    return sweep_config(dataset, "name=efficiency", "controls=[]", "confirm.top_k=0")
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One search: what it had trained, and how good its recommendations were, after each trial."""
+
+    epochs: Sequence[float]
+    """Whole trainings per sample count."""
+    regret: Sequence[float]
+    """Of the recommended recipes, mean over the sample counts."""
+
+    def reaches(self, regret: float) -> float:
+        """The epochs at which the regret is `regret` or less for the first time; infinite if never."""
+        found = (e for e, r in zip(self.epochs, self.regret, strict=True) if r <= regret)
+        return next(found, float("inf"))
+
+
+def search(task: Task, cell: Cell, repetition: int) -> Trajectory:
+    """One whole sweep over the sample counts."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        ledger = open_ledger(f"sqlite:///{folder}/ledger.db", create=True)
+        config = cell.config(task.dataset, repetition)
+        ledger.create_sweep(config.name, {}, 0)
+        found = _search(task, cell, config, ledger, Spool(Path(folder) / "results.jsonl"))
+        ledger.close()
+    return found
+
+
+def _search(task: Task, cell: Cell, config: SweepConfig, ledger: Ledger, spool: Spool) -> Trajectory:
+    attempt = Attempt(ledger, config, 1, spool)
+    attempt.packing = Packing({None: cell.pack})
+    attempt.open()
+    cluster = Cluster(attempt, cell.pack, make_curve=task.students.curve)
+    cluster.run()
+    records = {record.key: record for record in attempt.records}
+    complete: dict[int, list[Candidate]] = {n: [] for n in SAMPLE_COUNTS}
+    current: dict[int, float] = {}
+    spent, epochs, regret = 0.0, [], []
+    for key, share in cluster.history:
+        record = records[key]
+        spent += share / len(SAMPLE_COUNTS)
+        if record.state is TrialState.COMPLETE:
+            complete[record.sample_count].append(_candidate(task, record))
+            current[record.sample_count] = _recommended(complete[record.sample_count]).regret
+        if len(current) == len(SAMPLE_COUNTS):
+            epochs.append(spent)
+            regret.append(sum(current.values()) / len(current))
+    return Trajectory(epochs, regret)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A recipe that was searched: its value there, what its confirmation would find, and how good it truly is."""
+
+    value: float
+    confirmed: float
+    regret: float
+
+
+def _candidate(task: Task, trial: TrialRecord) -> Candidate:
+    assert trial.value is not None
+    n, chance = trial.sample_count, random.Random(f"confirm {trial.seed}")
+    confirmed = task.confirmed(trial.recipe, n, CONFIRM_SEEDS, chance)
+    return Candidate(trial.value, confirmed, task.regret(trial.recipe, n))
+
+
+def _recommended(complete: Sequence[Candidate]) -> Candidate:
+    """The best of the confirmed ones; of equals the older."""
+    confirmed = sorted(complete, key=lambda candidate: -candidate.value)[:CONFIRMED]
+    return max(confirmed, key=lambda candidate: candidate.confirmed)
