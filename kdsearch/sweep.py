@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +60,9 @@ class Sweep:
         Raises:
             KeyError: the sweep has no such sample count, or no finished trial there.
         """
-        for count in self.results["counts"]:
+        from kdsearch.report.document import count_documents
+
+        for count in count_documents(self.record, self.records):
             if count["sample_count"] == sample_count and count["distilled"] is not None:
                 return dict(count["distilled"])
         raise KeyError(f"{self.name} has no result at n={sample_count}")
@@ -128,9 +129,10 @@ class Sweep:
     @property
     def figures(self) -> dict[str, alt.TopLevelMixin]:
         """The figures of the report by name: Altair charts, which notebooks show and `.save` writes."""
-        figures = importlib.import_module("kdsearch.report.figures").figures
-        charts: dict[str, alt.TopLevelMixin] = figures(self.record, self.records)
-        return charts
+        from kdsearch.report.content import Content
+        from kdsearch.report.figures import charts
+
+        return charts(Content.of(self.record, self.records))
 
     @property
     def studies(self) -> dict[int, optuna.Study]:

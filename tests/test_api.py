@@ -109,3 +109,11 @@ def test_by_its_ledger_alone(sweep: Sweep) -> None:
     assert found.storage == sweep.storage and found.records == sweep.records
     with pytest.raises(InputError, match="it has: digits"):
         kdsearch.load("digit", ledger=sweep.ledger)
+
+
+def test_the_figures_of_a_sweep(sweep: Sweep, tmp_path: Path) -> None:
+    figures = sweep.figures
+    assert {"data_efficiency", "labels_saved", "best_so_far"} <= figures.keys()
+    figures["data_efficiency"].save(str(tmp_path / "figure.json"))
+    drawn = json.loads((tmp_path / "figure.json").read_text())
+    assert drawn["$schema"].startswith("https://vega.github.io/schema/vega-lite/")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from typing import Any
 
 from kdsearch.report.content import Content
@@ -25,6 +26,9 @@ from kdsearch.report.figures.render import png
 from kdsearch.report.figures.render import spec
 from kdsearch.report.figures.temperature_alpha import temperature_alpha
 
+if TYPE_CHECKING:
+    import altair as alt
+
 FIGURES: tuple[Callable[[Content], Figure | None], ...] = (
     data_efficiency,
     labels_saved,
@@ -41,7 +45,7 @@ FIGURES: tuple[Callable[[Content], Figure | None], ...] = (
 NAMES = frozenset(function.__name__ for function in FIGURES)
 """A figure is named after the function that draws it."""
 
-__all__ = ["FIGURES", "NAMES", "Drawing", "Figure", "Picture", "draw", "javascript"]
+__all__ = ["FIGURES", "NAMES", "Drawing", "Figure", "Picture", "charts", "draw", "javascript"]
 
 
 @dataclass(frozen=True)
@@ -73,3 +77,9 @@ def draw(content: Content) -> Drawing:
         except Exception as error:
             failures[function.__name__] = f"{type(error).__name__}: {error}"
     return Drawing(tuple(pictures), failures)
+
+
+def charts(content: Content) -> dict[str, alt.TopLevelMixin]:
+    """The figures that there is something for, by name, as Altair has them."""
+    figures = [function(content) for function in FIGURES]
+    return {figure.name: figure.chart for figure in figures if figure is not None}
