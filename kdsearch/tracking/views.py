@@ -43,6 +43,8 @@ MAX_COUNT_VIEWS = 12
 MOST_CURVES = 200
 """A sweep of more trials shows the curves of its first twenty alone: a page of a thousand lines says nothing."""
 
+MOST_HEIGHTS = 150
+"""Trials up to which a contour is drawn."""
 LANDING = "all"
 """The view that `kdsearch ui` opens."""
 NAME_WIDTH = 300
@@ -145,15 +147,18 @@ def sweep_views(
     finished, searched = page.runs(finished=True), page.runs(Kind.SEARCH, finished=True)
     views.add(LANDING, "all finished trials", page.state(finished, _all_charts(search_metric)), is_charts=True)
     views.add("best", "best trials", _best(page), is_charts=False)
-    views.add("space", "search space", page.state(searched, _space_charts(search_metric)), is_charts=True)
+    views.add("space", "search space", page.state(searched, _space_charts(sweep.target)), is_charts=True)
     views.add(
         "controls", "controls against best", _controls(page, sample_counts, _control_names(sweep)), is_charts=True
     )
     views.add("curves", "learning curves", _curves(page, sweep.target), is_charts=True)
     views.add("confirmed", "confirmations", _confirmations(page), is_charts=False)
+    per_count = sweep.target // max(1, len(sample_counts))
     for count in list(sample_counts)[:MAX_COUNT_VIEWS]:
         of_count = f"{page.runs(Kind.SEARCH, Kind.CONTROL, finished=True)} and params.`sample_count` = '{count}'"
-        views.add(f"n{count}", f"n={count}", page.state(of_count, _count_charts(search_metric)), is_charts=True)
+        views.add(
+            f"n{count}", f"n={count}", page.state(of_count, _count_charts(search_metric, per_count)), is_charts=True
+        )
     return views.found
 
 
@@ -184,26 +189,31 @@ def _all_charts(search_metric: str) -> list[Chart]:
         scatter(metric(LOG_COUNT), metric(search_metric)),
         scatter(metric(LOG_TEMPERATURE), metric(GAIN)),
         scatter(parameter("alpha"), metric(GAIN)),
-        contour(metric(LOG_TEMPERATURE), parameter("alpha"), metric(GAIN)),
+        scatter(metric(LOG_COUNT), metric(GAIN)),
     ]
 
 
-def _space_charts(search_metric: str) -> list[Chart]:
+def _space_charts(trials: int) -> list[Chart]:
     return [
         scatter(metric(LOG_TEMPERATURE), metric(GAIN)),
         scatter(parameter("alpha"), metric(GAIN)),
-        contour(metric(LOG_TEMPERATURE), parameter("alpha"), metric(GAIN)),
         scatter(metric(LOG_COUNT), metric(GAIN)),
+        *_contours(GAIN, trials),
         # Out of sight at first: one that is drawn while the page still takes its size complains in the console.
         parallel(["objective", "alpha"], [LOG_COUNT, GAIN]),
     ]
 
 
-def _count_charts(search_metric: str) -> list[Chart]:
+def _contours(height: str, trials: int) -> list[Chart]:
+    """Over temperature and alpha. MLflow draws one on a grid of trials times trials: hundreds hold the page up."""
+    return [contour(metric(LOG_TEMPERATURE), parameter("alpha"), metric(height))] if trials <= MOST_HEIGHTS else []
+
+
+def _count_charts(search_metric: str, trials: int) -> list[Chart]:
     return [
         scatter(metric(LOG_TEMPERATURE), metric(search_metric)),
         scatter(parameter("alpha"), metric(search_metric)),
-        contour(metric(LOG_TEMPERATURE), parameter("alpha"), metric(search_metric)),
+        *_contours(search_metric, trials),
         line(f"epoch/{search_metric}"),
         line("epoch/train_loss"),
     ]

@@ -37,6 +37,8 @@ WITHOUT_ASSISTANT = "try{localStorage.setItem('mlflow.assistant.fab.autoOpenedOn
 """MLflow's Assistant opens itself over a quarter of the first page of a new browser."""
 NOBODY = "/ajax-api/2.0/mlflow/users/current"
 """What each page asks, and a server without users answers with 404."""
+LATE = "ResizeObserver loop completed with undelivered notifications"
+"""The browser's word that a size is told in the next frame; MLflow passes it on as if it were an error."""
 PATIENCE = 60_000
 """Milliseconds."""
 
@@ -63,7 +65,8 @@ class Complaints:
             self.external.append(request.url)
 
     def _said(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not message.location["url"].endswith(NOBODY):
+        is_harmless = message.location["url"].endswith(NOBODY) or LATE in message.text
+        if message.type == "error" and not is_harmless:
             self.console.append(f"{message.text} ({message.location['url']})")
 
 

@@ -138,7 +138,7 @@ def test_a_view_filters_and_draws(name: str, small: Site, page: Page) -> None:
 def test_the_view_of_one_count_draws_all_of_its_trials_at_any_size(large: Site, page: Page) -> None:
     page.goto(charts_link(large.base, large.experiment_id, view_id(large.sweep.record.uid, "n50")))
     chosen = [record for record in large.sweep.records if VIEWS["n50"](record)]
-    by_alpha = cards(page, 5)[1]
+    by_alpha = cards(page, 4)[1]
     wait_for_points(by_alpha, len(chosen))
     assert len(chosen) > 100, "more than MLflow asks for"
 
