@@ -16,9 +16,9 @@ from kdsearch.errors import KdsearchError
 
 COMMANDS = {
     "sweep": "start a sweep, or go on with it up to its target",
+    "resume": "go on with a sweep from its stored configuration",
     "submit": "send a sweep to a Ray cluster, and follow it",
     "plan": "say what a sweep would cost, and when it would end",
-    "resume": "go on with a sweep from its stored configuration",
     "status": "trials by state, the best of each sample count",
     "report": "write the report of a sweep",
     "list": "the sweeps in a ledger",
