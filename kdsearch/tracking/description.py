@@ -21,6 +21,9 @@ MOST_IMAGES = 4
 _FIRST = ("data_efficiency", "labels_saved", "temperature_alpha", "objectives")
 """The names of the most telling images."""
 REPORT = "report.html"
+PREVIEWS = "previews"
+PREVIEW_WIDTH = 760
+"""Pixels: MLflow cuts wider images off."""
 
 
 def describe(
@@ -32,10 +35,25 @@ def describe(
         links.insert(0, f"[report]({run_link('', experiment_id, run_id, REPORT)})")
     # Two spaces end a line inside a paragraph, which keeps the links in sight.
     head = f"{findings.verdict}  \n{' · '.join(links)}"
-    images = [f"![{escape(image.stem)}]({image_link(run_id, f'plots/{image.name}')})" for image in _images(artifacts)]
+    images = [
+        f"![{escape(image.stem)}]({image_link(run_id, f'{PREVIEWS}/{image.name}')})" for image in _images(artifacts)
+    ]
     parts = [head, *images]
     room = LIMIT - sum(len(part) + 2 for part in parts)
     return "\n\n".join([*parts, *_fitting(findings.table, room)])[:LIMIT]
+
+
+def write_previews(artifacts: Path, folder: Path) -> bool:
+    """Write the images of the description into `folder`/previews, as wide as it shows them; whether there are any."""
+    from PIL import Image
+
+    images = _images(artifacts)
+    (folder / PREVIEWS).mkdir()
+    for image in images:
+        with Image.open(image) as picture:
+            picture.thumbnail((PREVIEW_WIDTH, picture.height))
+            picture.save(folder / PREVIEWS / image.name)
+    return bool(images)
 
 
 def _title(view: View) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from kdsearch.outage import Outage
 from kdsearch.outage import short
 from kdsearch.tracking.backlog import Backlog
 from kdsearch.tracking.description import describe
+from kdsearch.tracking.description import write_previews
 from kdsearch.tracking.findings import TABLE_FILE
 from kdsearch.tracking.findings import TABLE_TAG
 from kdsearch.tracking.findings import Findings
@@ -266,6 +268,7 @@ class Tracker:
         """What the end of an attempt leaves to look at."""
         if artifacts is not None:
             self._attempt(partial(runs.log_files, artifacts), "the report")
+            self._attempt(partial(_log_previews, runs, artifacts), "the images of the description")
         for name, text in findings.files.items():
             self._attempt(partial(runs.log_text, text, name), name)
         if TABLE_FILE in findings.files:
@@ -358,6 +361,12 @@ class Tracker:
         self.undelivered.append(what)
         if len(self.undelivered) == 1:
             self._on_warning(f"MLflow does not take {what}: {short(str(error))}. The ledger has it.")
+
+
+def _log_previews(runs: SweepRuns, artifacts: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="kdsearch-previews-") as folder:
+        if write_previews(artifacts, Path(folder)):
+            runs.log_files(Path(folder))
 
 
 def _yaml(config: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from kdsearch.ledger.records import Point
 from kdsearch.ledger.records import Reason
@@ -516,7 +517,7 @@ def test_the_description_leads_to_report_views_and_figures(
     client: Any, sweep: SweepRecord, new_tracker: NewTracker, tmp_path: Path
 ) -> None:
     (tmp_path / "plots").mkdir()
-    (tmp_path / "plots" / "data_efficiency.png").write_bytes(b"")
+    Image.new("RGB", (2000, 1000)).save(tmp_path / "plots" / "data_efficiency.png")
     (tmp_path / "report.html").write_text("<p>report</p>")
     (tmp_path / "trials.csv").write_text("n\n")
     tracker = new_tracker(sweep)
@@ -531,11 +532,13 @@ def test_the_description_leads_to_report_views_and_figures(
     assert f"[report]({where})" in links
     for view in saved_views(client, sweep):
         assert f"viewStateShareKey=kdsearch-{sweep.uid[:8]}-{view}&" in links
-    assert f"(get-artifact?path=plots/data_efficiency.png&run_uuid={run_id})" in text
+    assert f"(get-artifact?path=previews/data_efficiency.png&run_uuid={run_id})" in text
     assert rest[-1] == "| 50 |"
     assert client.get_experiment(experiment_id).tags["mlflow.note.content"] == text
     files = {file.path for file in client.list_artifacts(run_id)}
-    assert files == {"report.html", "plots", "trials.csv", "best.json", "trials_table.json", "sweep.yaml"}
+    with Image.open(client.download_artifacts(run_id, "previews/data_efficiency.png")) as preview:
+        assert preview.size == (760, 380)
+    assert files == {"report.html", "plots", "previews", "trials.csv", "best.json", "trials_table.json", "sweep.yaml"}
     assert json.loads(parent.data.tags["mlflow.loggedArtifacts"]) == [{"path": "trials_table.json", "type": "table"}]
 
 
