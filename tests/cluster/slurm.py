@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Self
 
 from tests.services.servers import ServerError
+from tests.services.servers import free_port
 
-START_SECONDS = 60
+START_SECONDS = 120
 COMMAND_SECONDS = 60
 """srun and squeue wait for ever for nodes that are away."""
-CONTROLLER_PORT, NODE_PORT = 16817, 16818
+NODE_PORT = 16818
+"""The same on every node: each has an address of its own."""
 NODE = """
 hostname "$1"; shift
 mkdir -p "$RAY_FOLDER"
@@ -91,7 +93,7 @@ class SlurmCluster:
             self._start(["slurmctld", "-D"], "controller")
             for node in self._nodes:
                 self._start_node(node)
-            wait_until(lambda: self.command("sinfo", "-h", "-o", "%T").split() == ["idle"], START_SECONDS, self.logs)
+            wait_until(self._is_up, START_SECONDS, self.logs)
         except BaseException:
             self.__exit__()
             raise
@@ -155,6 +157,11 @@ class SlurmCluster:
     def _configuration(self) -> Path:
         return self.folder / "slurm.conf"
 
+    def _is_up(self) -> bool:
+        with contextlib.suppress(CommandError):  # the controller does not answer yet
+            return self.command("sinfo", "-h", "-o", "%T").split() == ["idle"]
+        return False
+
     def _write_configuration(self) -> None:
         addresses = (f"{self._network}.{10 + number}" for number in range(len(self._nodes)))
         nodes = "\n".join(
@@ -165,7 +172,7 @@ class SlurmCluster:
             controller=os.uname().nodename,
             network=self._network,
             folder=self.folder,
-            controller_port=CONTROLLER_PORT,
+            controller_port=free_port(),
             node_port=NODE_PORT,
             nodes=nodes,
         )
