@@ -116,7 +116,7 @@ def test_the_newest_p_have_a_quota_of_their_own_on_spot() -> None:
 
 
 def test_plan_takes_nodes_and_prices_from_aws(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = ["cluster=aws", "resources.gpus_per_trial=0.25"]
+    asked = ["cluster=aws", "cluster.instance_type=g5.xlarge", "resources.gpus_per_trial=0.25"]
     config = compose_sweep(asked, outside_world=False).config
     with Answers({}, 1.006) as answers:
         _answering(monkeypatch, answers)
