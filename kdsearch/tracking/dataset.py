@@ -1,4 +1,4 @@
-"""Which samples a student was trained on, as MLflow's Dataset column and filter show it."""
+"""Which samples students were trained on, as MLflow lists datasets."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from dataclasses import replace
 from datetime import datetime
 
+from kdsearch.ledger.records import Kind
 from kdsearch.ledger.records import Point
 from kdsearch.ledger.records import SweepRecord
 from kdsearch.ledger.records import SweepState
@@ -79,7 +80,8 @@ class Projection:
     final_tags: Mapping[str, str]
     params: Mapping[str, str]
     metrics: tuple[MetricPoint, ...]
-    dataset: DatasetInput
+    dataset: DatasetInput | None
+    """The samples that it was trained on, where the search draws them: each replicate of a confirmation has its own."""
 
 
 def project(
@@ -106,7 +108,7 @@ def project(
         final_tags=_final_tags(record) if finished else {},
         params=_params(record),
         metrics=tuple(metrics),
-        dataset=dataset_input(record, sweep.config),
+        dataset=None if record.kind is Kind.CONFIRM else dataset_input(record, sweep.config),
     )
 
 

@@ -25,7 +25,7 @@ prepare_environment()
 
 from mlflow import MlflowClient  # noqa: E402  the environment decides what importing MLflow does
 from mlflow.entities import Dataset  # noqa: E402
-from mlflow.entities import DatasetInput  # noqa: E402
+from mlflow.entities import DatasetInput as RunInput  # noqa: E402
 from mlflow.entities import ExperimentTag  # noqa: E402
 from mlflow.entities import InputTag  # noqa: E402
 from mlflow.entities import Metric  # noqa: E402
@@ -39,6 +39,7 @@ from sqlalchemy import make_url  # noqa: E402
 from sqlalchemy.event import listen  # noqa: E402
 
 from kdsearch.tracking.dataset import CONTEXT  # noqa: E402
+from kdsearch.tracking.dataset import DatasetInput  # noqa: E402
 from kdsearch.tracking.projection import COLOR  # noqa: E402
 from kdsearch.tracking.projection import DUPLICATE  # noqa: E402
 from kdsearch.tracking.projection import KIND  # noqa: E402
@@ -97,6 +98,7 @@ class SweepRuns:
         _hurry(self._store)
         self._sweep = sweep
         self._children: dict[str, list[Run]] = {}
+        self._known_samples: set[DatasetInput] = set()
         self._unanswered: set[str] = set()
         self.experiment_id = self._experiment(experiment, artifact_location)
         self.parent_id = self._parent()
@@ -130,9 +132,18 @@ class SweepRuns:
         """Write everything, then the final status: a closed run is a complete one."""
         run = self.ensure(projection)
         self._write(run, projection)
-        self._store.log_inputs(run.id, [_input(projection)])
+        self._note_samples(projection.dataset)
         self._store.update_run_info(run.id, RunStatus.from_string(projection.status), projection.end, None)
         run.status = projection.status
+
+    def _note_samples(self, said: DatasetInput | None) -> None:
+        """The sweep's run lists the samples of its search. (On each trial's it would be a fourth request.)"""
+        if said is None or said in self._known_samples:
+            return
+        dataset = Dataset(said.name, said.digest, "code", said.source, said.schema, said.profile)
+        context = InputTag("mlflow.data.context", CONTEXT)
+        self._store.log_inputs(self.parent_id, [RunInput(dataset, [context])])
+        self._known_samples.add(said)
 
     def add_metrics(self, projection: Projection, metrics: Sequence[MetricPoint]) -> None:
         """Metrics of a run that has been written."""
@@ -260,12 +271,6 @@ class SweepRuns:
             self._store.log_batch(run.id, chunk, [], [])
         for chunk in _chunks(params[PARAMS_PER_BATCH:], PARAMS_PER_BATCH):
             self._store.log_batch(run.id, [], chunk, [])
-
-
-def _input(projection: Projection) -> Any:
-    said = projection.dataset
-    dataset = Dataset(said.name, said.digest, "code", said.source, said.schema, said.profile)
-    return DatasetInput(dataset, [InputTag("mlflow.data.context", CONTEXT)])
 
 
 def list_children(store: Any, experiment_id: str, uid: str) -> dict[str, list[Run]]:

@@ -220,8 +220,7 @@ def _count_charts(search_metric: str, trials: int) -> list[Chart]:
 
 
 def _best(page: _Page) -> dict[str, Any]:
-    columns = [*page.columns(page.metric, "val_accuracy", GAIN), "attributes.`Dataset`"]
-    return page.state(page.runs(Kind.SEARCH), columns=columns)
+    return page.state(page.runs(Kind.SEARCH), columns=page.columns(page.metric, "val_accuracy", GAIN))
 
 
 def _controls(page: _Page, sample_counts: Sequence[int], controls: Sequence[str]) -> dict[str, Any]:

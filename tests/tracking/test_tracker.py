@@ -25,7 +25,6 @@ from kdsearch.recipe import Recipe
 from kdsearch.tracking import Tracker
 from kdsearch.tracking import verify
 from kdsearch.tracking.findings import Findings
-from kdsearch.tracking.projection import project
 from kdsearch.tracking.verify import compare
 from kdsearch.tracking.views import TAG_PREFIX
 from kdsearch.tracking.views import decode_state
@@ -485,18 +484,18 @@ def test_a_controls_groups_are_the_ones_that_the_view_folds(
     assert len(groups) == 3 and groups < state["groupsExpanded"].keys()
 
 
-def test_a_run_names_the_samples_that_it_was_trained_on(
+def test_the_sweeps_run_names_the_samples_of_its_search(
     client: Any, sweep: SweepRecord, new_tracker: NewTracker
 ) -> None:
     tracker = new_tracker(sweep)
-    record = make_record(0)
-    for _ in range(2):
+    for record in (make_record(0), make_record(1), make_record(2, sample_count=50), make_record(3, subset_seed=8)):
         tracker.trial_finished(record, make_series(2))
     deliver(tracker)
-    run = run_of(client, sweep, record)
-    (used,) = run.inputs.dataset_inputs
-    assert (used.dataset.name, used.dataset.digest) == ("digits-n100", project(record, sweep, [100]).dataset.digest)
-    assert [tag.value for tag in used.tags] == ["training"]
+    inputs = parent_of(client, sweep).inputs.dataset_inputs
+    names = [used.dataset.name for used in inputs]
+    assert sorted(names) == ["digits-n100", "digits-n100", "digits-n50"]
+    assert len({used.dataset.digest for used in inputs}) == 3
+    assert {tag.value for used in inputs for tag in used.tags} == {"training"}
 
 
 def test_what_is_known_later_joins_a_runs_final_metrics(
