@@ -18,14 +18,15 @@ from tests.cluster.slurm import CommandError
 from tests.cluster.slurm import SlurmCluster
 from tests.cluster.slurm import wait_until
 from tests.e2e.harness import SMALL
-from tests.e2e.harness import TARGET
 from tests.e2e.harness import Workplace
 
 pytestmark = pytest.mark.services
 SBATCH = CLUSTER / "slurm.sbatch"
 SIZE = ("--nodes=2", "--cpus-per-task=2", "--time=20")
+TARGET = 3 + 3 + (1 + 3) * 2
 SLOW = (
     *(word for word in SMALL if not word.startswith("student.")),
+    "sample_counts=[50]",
     "student=custom",
     "student._target_=tests.cluster.students.noted",
     "training.steps=1000",
