@@ -75,8 +75,8 @@ def scored(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         scores = zip(*map(normal_scores, objectives), strict=True)
         for trial, values in zip(complete, scores, strict=True):
             trial.values = list(values)
-    for trial, values in zip(finished, _decision_scores(finished), strict=True):
-        trial.intermediate_values = values
+    for trial, decisions in zip(finished, _decision_scores(finished), strict=True):
+        trial.intermediate_values = decisions
     return seen
 
 

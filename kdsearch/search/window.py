@@ -91,8 +91,8 @@ class Mirror(InMemoryStorage):
         if self._instead is None and self._shown is None:
             return super().get_all_trials(study_id, deepcopy, states)
         shown = self.of_numbers(study_id, self._shown) if self._instead is None else self._instead
-        found = shown if states is None else [trial for trial in shown if trial.state in states]
-        return copy.deepcopy(found) if deepcopy else list(found)
+        found = [trial for trial in shown if states is None or trial.state in states]
+        return copy.deepcopy(found) if deepcopy else found
 
     def of_numbers(self, study_id: int, numbers: Sequence[int] | None) -> list[FrozenTrial]:
         """The study's own trials of these numbers, as far as they are there; None for all."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import NormalDist
@@ -91,8 +92,12 @@ def test_how_good_the_scores_of_a_count_are_does_not_matter() -> None:
 
 def test_the_nearest_count_is_seen_last_of_the_others_and_before_the_own_trials() -> None:
     exchange = Exchange()
+
+    def lender(n: int) -> Callable[[int], list[FrozenTrial]]:
+        return lambda studies: [trial([float(n)], {})] * studies
+
     for n in (400, 20, 110, 50, 5000):
-        exchange.join(n, lambda studies, n=n: [trial([float(n)], {})] * studies)
+        exchange.join(n, lender(n))
     assert list(exchange.lent_to(50)) == [400, 20, 110]
     assert list(exchange.lent_to(20)) == [400, 110, 50]
     lent = exchange.lent_to(20)
@@ -153,7 +158,7 @@ def test_a_sampler_that_does_not_learn_from_what_it_is_shown_is_lent_nothing() -
 
 
 def test_a_pruner_compares_with_its_own_study_alone() -> None:
-    verdicts = {}
+    verdicts: dict[bool, list[bool]] = {}
     for exchange in (None, Exchange()):
         better = advisor(50, exchange, pruner="median")
         for number in range(20):

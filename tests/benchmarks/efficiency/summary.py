@@ -32,10 +32,10 @@ def summary(trajectories: Sequence[Trajectory], rival: Sequence[Trajectory]) -> 
     curves = np.array([_on(grid, one) for one in trajectories])
     last = np.array([one.regret[-1] for one in trajectories])
 
-    def to_random(rows: Array, rivals: Array) -> float:
+    def to_random(rows: Rows, rivals: Rows) -> float:
         return float(np.median([trajectories[row].reaches(ends[rivals].mean()) for row in rows]))
 
-    def mean_curve(rows: Array, rivals: Array) -> float:
+    def mean_curve(rows: Rows, rivals: Rows) -> float:
         above = np.flatnonzero(curves[rows].mean(axis=0) > ends[rivals].mean())
         place = above[-1] + 1 if len(above) else 0
         return float(grid[place]) if place < len(grid) else float("inf")
@@ -59,7 +59,10 @@ def _on(grid: Array, one: Trajectory) -> Array:
     return np.where(places < 0, regret[0], regret[np.maximum(places, 0)])
 
 
-Statistic = Callable[[Array, Array], float]
+Rows = NDArray[np.intp]
+"""Indices of repetitions."""
+
+Statistic = Callable[[Rows, Rows], float]
 
 
 def _points(statistic: Statistic, sizes: tuple[int, int]) -> list[float]:
