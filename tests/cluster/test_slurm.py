@@ -20,7 +20,6 @@ from tests.cluster.slurm import wait_until
 from tests.e2e.harness import SMALL
 from tests.e2e.harness import Workplace
 
-pytestmark = pytest.mark.services
 SBATCH = CLUSTER / "slurm.sbatch"
 SIZE = ("--nodes=2", "--cpus-per-task=2", "--time=20")
 TARGET = 3 + 3 + (1 + 3) * 2
@@ -93,10 +92,12 @@ def account(slurm: SlurmCluster, tmp_path: Path) -> Iterator[Account]:
         slurm.command("scancel", user.job)
 
 
+@pytest.mark.services
 def test_slurm_accepts_the_file(slurm: SlurmCluster) -> None:
     assert "to start at" in slurm.command("sbatch", "--test-only", *SIZE, str(SBATCH))
 
 
+@pytest.mark.services
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
@@ -117,6 +118,7 @@ def test_slurm_refuses_a_typo(slurm: SlurmCluster, tmp_path: Path, right: str, w
         slurm.command("sbatch", "--test-only", *size, str(tmp_path / "slurm.sbatch"))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_sweep_goes_on_by_itself_after_the_time_limit(account: Account) -> None:
     slurm, workplace = account.slurm, account.workplace
@@ -144,6 +146,7 @@ def test_a_sweep_goes_on_by_itself_after_the_time_limit(account: Account) -> Non
     assert slurm.processes() == []
 
 
+@pytest.mark.long
 def test_scancel_cancels(account: Account) -> None:
     job = account.submit(*SLOW)
     account.wait_for(job, "JobState", "RUNNING")

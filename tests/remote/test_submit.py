@@ -23,8 +23,6 @@ from tests.remote.head import TOKEN
 from tests.remote.head import Head
 from tests.remote.second_host import SecondHost
 
-pytestmark = pytest.mark.services
-
 LONG = ("training.steps=3000", "trials_per_count=100")
 MODULE = """
 from helper import width
@@ -109,6 +107,7 @@ def laptop(head: Head, tmp_path_factory: pytest.TempPathFactory) -> Laptop:
     return Laptop(folder, head)
 
 
+@pytest.mark.services
 def test_a_sweep_with_code_of_the_users_runs_to_its_end(laptop: Laptop) -> None:
     printed = laptop.submit(*laptop.sweep_words, "name=own", "student._target_=mine.network")
     assert "as kdsearch-own-1 with 2 files of yours" in printed
@@ -127,6 +126,7 @@ def test_a_sweep_with_code_of_the_users_runs_to_its_end(laptop: Laptop) -> None:
     assert len(laptop.load("own").records) > TARGET
 
 
+@pytest.mark.services
 def test_wrong_and_missing_tokens(laptop: Laptop) -> None:
     wrong = laptop.submit(*laptop.sweep_words, token="f" * 64, expect=2)
     assert "it refuses the token" in wrong and "f" * 64 not in wrong
@@ -136,6 +136,7 @@ def test_wrong_and_missing_tokens(laptop: Laptop) -> None:
         assert len(printed.splitlines()) == 1 and printed.startswith("kdsearch: error: --address=")
 
 
+@pytest.mark.services
 def test_wrong_and_missing_tokens_of_a_driver_that_joins(laptop: Laptop) -> None:
     words = ("sweep", *SMALL, "storage=joined", f"cluster.address={laptop.head.gcs_address}")
     assert "it refuses the token" in laptop.run(*words, token="f" * 64, expect=2)
@@ -146,6 +147,7 @@ def test_wrong_and_missing_tokens_of_a_driver_that_joins(laptop: Laptop) -> None
     assert TOKEN not in found
 
 
+@pytest.mark.services
 def test_a_token_in_a_file(laptop: Laptop) -> None:
     file = laptop.folder / ".ray" / "auth_token"
     file.parent.mkdir()
@@ -156,11 +158,13 @@ def test_a_token_in_a_file(laptop: Laptop) -> None:
         file.unlink()
 
 
+@pytest.mark.services
 def test_nothing_answers(laptop: Laptop) -> None:
     printed = laptop.run("submit", *laptop.sweep_words, "--address", "http://127.0.0.1:9", expect=2)
     assert "no Ray job server answers there; reach it by a tunnel" in printed and len(printed.splitlines()) == 1
 
 
+@pytest.mark.services
 def test_the_exit_code_is_the_sweeps(laptop: Laptop) -> None:
     printed = laptop.submit(
         *laptop.sweep_words, "name=unset", "mlflow.tracking_uri=${oc.env:KD_TEST_NOWHERE}", expect=2
@@ -168,6 +172,7 @@ def test_the_exit_code_is_the_sweeps(laptop: Laptop) -> None:
     assert "KD_TEST_NOWHERE" in printed
 
 
+@pytest.mark.services
 def test_detach_follow_interrupt_and_stop(laptop: Laptop) -> None:
     detached = laptop.submit(*laptop.sweep_words, *LONG, "name=long", "--detach")
     assert "kdsearch submit --follow long --address" in detached
@@ -191,6 +196,7 @@ def test_detach_follow_interrupt_and_stop(laptop: Laptop) -> None:
     assert "interrupted by SIGTERM" in laptop.submit("--follow", "long", expect=143)
 
 
+@pytest.mark.long
 def test_from_a_second_host(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("t")
     with SecondHost() as host, Head(folder, {"KD_TEST_LEDGER": f"sqlite:///{folder}/ledger.db"}, host.gateway) as head:
