@@ -1,11 +1,13 @@
 """Students that were trained once and recorded: what any recipe of their space reaches, interpolated between them.
 
-Accuracies at the decision points and at the end are the mean of a Gaussian process over the recipe's coordinates,
-fitted to the seed means of the recorded recipes (one process per sample count, the four outputs with one kernel), plus
-the noise of one seed: the residual curve of one recorded student among those of the `NEIGHBOURS` nearest recipes. So a
-noisy region stays noisy, and the points of a curve go together as they did. What all recipes of one seed had in common
-(its samples) is no noise: all trials of a study share it. A process, and not the nearest recorded recipe, because in
-five dimensions the nearest of a few hundred is far, and a sampler that refines a recipe would see no difference.
+What a recipe reaches on average at the decision points and at the end is a Gaussian process over its coordinates,
+fitted to the logarithm of the recorded recipes' mean error (one process per sample count, the four outputs with one
+kernel). A student's errors are these times the ratios by which one recorded student differed from its recipe's mean:
+one of the `NEIGHBOURS` recorded recipes that are about as good. So recipes that are a matter of luck stay so, the
+points of a curve go together as they did, and nobody is better than anybody was. What all recipes of one seed had in
+common (its samples) is left out: all trials of a study share it. A process, and not the nearest recorded recipe,
+because in five dimensions the nearest of a few hundred is far, and a sampler that refines a recipe would see no
+difference.
 """
 
 from __future__ import annotations
@@ -28,8 +30,9 @@ from kdsearch.search.strategy import LAST_STEP
 
 SHARES = (*DECISION_STEPS, 1.0)
 STEPS = (*DECISION_STEPS.values(), LAST_STEP)
-NEIGHBOURS = 3
+NEIGHBOURS = 5
 FOLDS = 8
+SMALLEST_ERROR = 0.001
 
 Array = NDArray[np.float64]
 
@@ -71,12 +74,13 @@ class Recording:
         return self.accuracies.mean(axis=1)
 
     @cached_property
-    def residuals(self) -> Array:
-        """[R, S, T]: what is left of each student without its recipe's mean and what its seed gave to all."""
-        own = self.accuracies - self.means[:, None]
-        left = own - own.mean(axis=0)
+    def ratios(self) -> Array:
+        """[R, S, T]: each student's error by its recipe's mean error, without what its seed did to all."""
+        errors = 1 + SMALLEST_ERROR - self.accuracies
+        ratios = errors / errors.mean(axis=1, keepdims=True)
         seeds = self.accuracies.shape[1]
-        return left * np.sqrt(seeds / (seeds - 1))
+        # A mean over few seeds is near each of them: the power makes good what that takes from their spread.
+        return (ratios / np.median(ratios, axis=0)) ** np.sqrt(seeds / (seeds - 1))
 
     @cached_property
     def _process(self) -> Callable[[Array], Array]:
@@ -86,15 +90,12 @@ class Recording:
         """[N, T] accuracies of recipes at `places` [N, D], without noise."""
         return self._process(places)
 
-    def curve(self, place: Array, chance: random.Random) -> RecordedCurve:
-        """One student of the recipe at `place` [D]."""
-        accuracies = self.expected(place[None])[0] + self.noise(place, chance)
-        return RecordedCurve(np.clip(accuracies, 0.0, 1.0).tolist())
-
-    def noise(self, place: Array, chance: random.Random) -> Array:
-        """[T], of one student."""
-        nearest = np.argsort(np.abs(self.places - place).sum(axis=1), kind="stable")[:NEIGHBOURS]
-        return self.residuals[chance.choice(nearest.tolist()), chance.randrange(self.residuals.shape[1])]
+    def student(self, expected: Array, chance: random.Random) -> Array:
+        """[T] accuracies of one student of a recipe whose expected ones are `expected` [T]."""
+        errors = np.log(1 + SMALLEST_ERROR - self.means[:, -1])
+        alike = np.argsort(np.abs(errors - np.log(1 + SMALLEST_ERROR - expected[-1])), kind="stable")[:NEIGHBOURS]
+        ratios = self.ratios[chance.choice(alike.tolist()), chance.randrange(self.ratios.shape[1])]
+        return np.clip(1 + SMALLEST_ERROR - (1 + SMALLEST_ERROR - expected) * ratios, 0.0, 1.0)
 
     def held_out_r2(self) -> float:
         """R² of final accuracy on recipes that were left out of the fit, `FOLDS` times."""
@@ -121,8 +122,9 @@ def _fit(places: Array, values: Array) -> Callable[[Array], Array]:
     process = GaussianProcessRegressor(kernel, normalize_y=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        process.fit(places, values)
-    return process.predict
+        # The logarithm of the error: a few recipes that learn nothing would else outweigh what the good ones differ in.
+        process.fit(places, np.log(1 - values + SMALLEST_ERROR))
+    return lambda asked: 1 + SMALLEST_ERROR - np.exp(process.predict(asked))
 
 
 @dataclass(frozen=True)
@@ -136,4 +138,6 @@ class RecordedTask:
     def curve(self, slot: Slot) -> RecordedCurve:
         """Of a searched trial: the same for the same recipe, sample count and seed."""
         chance = random.Random(f"{slot.seed} {slot.sample_count}")
-        return self.recordings[slot.sample_count].curve(np.array(self.place(slot.recipe.flat())), chance)
+        recording = self.recordings[slot.sample_count]
+        expected = recording.expected(np.array([self.place(slot.recipe.flat())]))[0]
+        return RecordedCurve(recording.student(expected, chance).tolist())

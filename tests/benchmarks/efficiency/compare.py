@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -26,7 +27,10 @@ from tests.simulation.cluster import Cluster
 
 CONFIRMED = 3
 CONFIRM_SEEDS = 8
-"""As the default sweep confirms: the recipe it would recommend is the best of the confirmed ones."""
+"""As the default sweep confirms."""
+
+RECOMMENDED = ("best", "confirmed")
+"""The trial that was best, as it is, or the best of the confirmed ones."""
 
 MEMORY = Path("/dev/shm")
 
@@ -60,13 +64,8 @@ class Trajectory:
 
     epochs: Sequence[float]
     """Whole trainings per sample count."""
-    regret: Sequence[float]
-    """Of the recommended recipes, mean over the sample counts."""
-
-    def reaches(self, regret: float) -> float:
-        """The epochs at which the regret is `regret` or less for the first time; infinite if never."""
-        found = (e for e, r in zip(self.epochs, self.regret, strict=True) if r <= regret)
-        return next(found, float("inf"))
+    regrets: Mapping[str, Sequence[float]]
+    """By way of recommending (`RECOMMENDED`), mean over the sample counts."""
 
 
 def search(task: Task, cell: Cell, repetition: int) -> Trajectory:
@@ -89,18 +88,18 @@ def _search(task: Task, cell: Cell, config: SweepConfig, ledger: Ledger, spool: 
     cluster.run()
     records = {record.key: record for record in attempt.records}
     complete: dict[int, list[Candidate]] = {n: [] for n in SAMPLE_COUNTS}
-    current: dict[int, float] = {}
-    spent, epochs, regret = 0.0, [], []
+    current: dict[int, tuple[float, float]] = {}
+    spent, epochs, regrets = 0.0, [], []
     for key, share in cluster.history:
         record = records[key]
         spent += share / len(SAMPLE_COUNTS)
         if record.state is TrialState.COMPLETE:
             complete[record.sample_count].append(_candidate(task, record))
-            current[record.sample_count] = _recommended(complete[record.sample_count]).regret
+            current[record.sample_count] = _recommended(complete[record.sample_count])
         if len(current) == len(SAMPLE_COUNTS):
             epochs.append(spent)
-            regret.append(sum(current.values()) / len(current))
-    return Trajectory(epochs, regret)
+            regrets.append([sum(regret) / len(current) for regret in zip(*current.values(), strict=True)])
+    return Trajectory(epochs, dict(zip(RECOMMENDED, zip(*regrets, strict=True), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def _candidate(task: Task, trial: TrialRecord) -> Candidate:
     return Candidate(trial.value, confirmed, task.regret(trial.recipe, n))
 
 
-def _recommended(complete: Sequence[Candidate]) -> Candidate:
-    """The best of the confirmed ones; of equals the older."""
-    confirmed = sorted(complete, key=lambda candidate: -candidate.value)[:CONFIRMED]
-    return max(confirmed, key=lambda candidate: candidate.confirmed)
+def _recommended(complete: Sequence[Candidate]) -> tuple[float, float]:
+    """The regrets of the best trial, and of the best of the confirmed ones; of equals the older."""
+    best = sorted(complete, key=lambda candidate: -candidate.value)[:CONFIRMED]
+    return best[0].regret, max(best, key=lambda candidate: candidate.confirmed).regret

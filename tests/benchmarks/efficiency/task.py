@@ -42,9 +42,8 @@ class Task:
 
     def confirmed(self, recipe: Recipe, n: int, seeds: int, chance: random.Random) -> float:
         """Its mean accuracy over fresh seeds."""
-        recording, place = self.students.recordings[n], np.array(coordinates(recipe.flat()))
-        noise = [recording.noise(place, chance)[-1] for _ in range(seeds)]
-        return float(self._expected(recipe, n)[-1] + np.mean(noise))
+        recording, expected = self.students.recordings[n], self._expected(recipe, n)
+        return float(np.mean([recording.student(expected, chance)[-1] for _ in range(seeds)]))
 
     def _expected(self, recipe: Recipe, n: int) -> np.ndarray:
         return _expected_at(self.students.recordings[n], tuple(coordinates(recipe.flat())))
