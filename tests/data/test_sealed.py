@@ -52,6 +52,7 @@ def test_a_copy_counts_for_itself(sealed: TestSplit) -> None:
     assert (copy.openings, sealed.openings) == (("a",), ())
 
 
+@pytest.mark.slow
 def test_no_trial_of_a_sweep_reads_it_before_confirmation(tmp_path: Path) -> None:
     trace = tmp_path / "trace.jsonl"
     data = (

@@ -72,6 +72,7 @@ def test_the_figure_has_something_in_it(document: dict[str, Any], report: Path) 
         assert len(image.convert("RGB").getcolors(1 << 20) or ()) > 100
 
 
+@pytest.mark.slow
 def test_other_counts_and_what_cannot_be(workplace: Workplace, document: dict[str, Any]) -> None:
     sweep = workplace.load()
     assert {row["sample_count"] for row in write_embedding(sweep, "tsne", [50])["networks"]} == {50}

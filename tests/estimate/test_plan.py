@@ -47,6 +47,7 @@ def test_a_calibration_trains_here(folder: Path, capsys: pytest.CaptureFixture[s
     assert not list(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_what_is_left_of_a_sweep_that_has_begun(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = _plan(capsys)["trials"]
     assert main(["sweep", *SMALL]) == 0
