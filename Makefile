@@ -4,7 +4,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep lint test services chaos cluster bench
+.PHONY: help install sweep lint test services chaos cluster acceptance bench
 
 help:  ## show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ chaos: $(INSTALLED)  ## kill everything a sweep stands on, hundreds of times; AR
 
 cluster: $(INSTALLED)  ## launch files on the real thing, as far as one machine has it: Slurm on three nodes, ray up, submit; minutes
 	$(VENV)/bin/pytest -q -m 'services or slow or long' tests/cluster tests/remote $(ARGS)
+
+acceptance: $(INSTALLED)  ## the README's claims on real sweeps, minutes each: plateau, Fashion-MNIST, what distillation lives on
+	$(VENV)/bin/pytest -q -m long tests/e2e $(ARGS)
 
 bench: $(INSTALLED)  ## trials per minute with everything on, and head to head with other stacks; ARGS='--rounds 3' chooses
 	$(VENV)/bin/python -m tests.benchmarks.throughput

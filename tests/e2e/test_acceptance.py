@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = pytest.mark.timeout(1500)
 
 
 def sweep(folder: Path, name: str, *overrides: str) -> dict[int, dict[str, Any]]:
@@ -21,6 +21,7 @@ def sweep(folder: Path, name: str, *overrides: str) -> dict[int, dict[str, Any]]
     return {count["sample_count"]: count for count in report["counts"]}
 
 
+@pytest.mark.slow
 def test_the_default_sweep_shows_that_distillation_saves_labels(tmp_path: Path) -> None:
     counts = sweep(tmp_path, "digits")
     assert list(counts) == [20, 50, 100, 200, 400, 800]
@@ -32,6 +33,7 @@ def test_the_default_sweep_shows_that_distillation_saves_labels(tmp_path: Path) 
     assert t1_gain <= counts[50]["gain"] / 2
 
 
+@pytest.mark.long
 def test_labels_only_is_at_its_plateau(tmp_path: Path) -> None:
     """Twice the steps give the labels-only student less than 1.5 points at any sample count."""
     common = ("controls=[labels]", "trials_per_count=1", "confirm.top_k=1")
@@ -41,6 +43,7 @@ def test_labels_only_is_at_its_plateau(tmp_path: Path) -> None:
         assert twice[n]["labels"]["mean"] - count["labels"]["mean"] < 0.015
 
 
+@pytest.mark.long
 def test_distillation_gains_on_fashion_mnist(tmp_path: Path) -> None:
     overrides = ("sample_counts=[600]", "trials_per_count=6", "controls=[labels]", "confirm.top_k=1")
     counts = sweep(tmp_path, "fashion_mnist", "dataset=fashion_mnist", *overrides)

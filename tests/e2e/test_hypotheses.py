@@ -9,7 +9,7 @@ from tests.benchmarks.hypotheses import accuracies
 from tests.benchmarks.hypotheses import difference
 from tests.benchmarks.hypotheses import table
 
-pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 MARGIN = 0.02
 
 
