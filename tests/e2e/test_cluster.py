@@ -14,7 +14,7 @@ from tests.services.cluster import RayCluster
 FEW = ("sample_counts=[20]", "trials_per_count=5", "controls=[labels]", "confirm.top_k=0", "training.steps=3000")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_lost_node_is_not_held_against_the_trial_that_ran_there(tmp_path: Path) -> None:
     with RayCluster(2, {}) as cluster:
         workplace = Workplace(tmp_path, cluster.address)
