@@ -11,6 +11,7 @@ from kdsearch.config.secrets import mask_url
 
 class ExitCode(IntEnum):
     DONE = 0
+    DISAGREEMENT = 1
     BAD_INPUT = 2
     TOO_MANY_FAILURES = 3
     DRIVER_AT_WORK = 4

@@ -5,6 +5,7 @@ from kdsearch.ledger.away import is_away
 from kdsearch.ledger.lease import Lease
 from kdsearch.ledger.lease import LeaseLostError
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.ledger import NoLedgerError
 from kdsearch.ledger.ledger import StudyRow
 from kdsearch.ledger.ledger import TrialResult
 from kdsearch.ledger.ledger import open_ledger
@@ -23,6 +24,7 @@ __all__ = [
     "Lease",
     "LeaseLostError",
     "Ledger",
+    "NoLedgerError",
     "Point",
     "Reason",
     "StudyRow",

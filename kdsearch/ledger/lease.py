@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import NoReturn
 
 from kdsearch.errors import DriverAtWorkError
 from kdsearch.errors import ExitCode
@@ -54,7 +55,9 @@ class Lease:
         self._released = threading.Event()
         self._last_beat = time.monotonic()
         self._beating = threading.Lock()
+        self._losing = threading.Lock()
         self._on_lost: Callable[[str], None] = lambda why: None
+        self._search_seconds: Callable[[], float] = lambda: 0.0
         self._thread: threading.Thread | None = None
 
     @classmethod
@@ -94,13 +97,15 @@ class Lease:
         on_lost: Callable[[str], None],
         on_stop_requested: Callable[[], None],
         outage: Outage | None = None,
+        search_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """Start the heartbeat.
+        """Start the heartbeat, which also records `search_seconds`: what the attempt has used of `time_budget`.
 
         `on_lost(why)` is called once, from whichever thread finds out, when another driver has the lease. A ledger that
         cannot be reached is told to `outage`; the lease is then as good as the next heartbeat that arrives.
         """
         self._on_lost = on_lost
+        self._search_seconds = search_seconds
         beat = functools.partial(self._beat, on_stop_requested, outage)
         self._thread = threading.Thread(target=beat, daemon=True, name="lease")
         self._thread.start()
@@ -118,6 +123,21 @@ class Lease:
         """
         if self.is_doubtful:
             self._make_sure()
+
+    def hold(self, connection: Connection) -> None:
+        """Keep the lease while a transaction lasts: nobody takes it before that has ended.
+
+        Raises:
+            LeaseLostError: another driver has it.
+        """
+        from sqlalchemy import update
+
+        from kdsearch.ledger import tables
+
+        mine = (tables.sweep.c.name == self._sweep) & (tables.sweep.c.holder == self.number)
+        # An update, not a look: it locks the row, and on SQLite the transaction can't fail later for having read.
+        if connection.execute(update(tables.sweep).where(mine).values(holder=self.number)).rowcount != 1:
+            self._lose()
 
     def _beat(self, on_stop_requested: Callable[[], None], outage: Outage | None) -> None:
         while not self._released.wait(HEARTBEAT_EVERY):
@@ -142,6 +162,10 @@ class Lease:
             if stop_requested is not None:
                 self._last_beat = began
                 return stop_requested
+        self._lose()
+
+    def _lose(self) -> NoReturn:
+        with self._losing:
             is_news, self.is_lost = not self.is_lost, True
         why = "another driver took the sweep over"
         if is_news:
@@ -162,7 +186,20 @@ class Lease:
                 return None
             this = (tables.attempt.c.sweep == self._sweep) & (tables.attempt.c.number == self.number)
             connection.execute(update(tables.attempt).where(this).values(alive=_now()))
+            self._record_search(connection)
             return bool(connection.execute(select(tables.sweep.c.stop_requested).where(mine)).scalar())
+
+    def _record_search(self, connection: Connection) -> None:
+        from sqlalchemy import insert
+        from sqlalchemy import update
+
+        from kdsearch.ledger import tables
+
+        seconds = self._search_seconds()
+        this = (tables.search_time.c.sweep == self._sweep) & (tables.search_time.c.attempt == self.number)
+        if not connection.execute(update(tables.search_time).where(this).values(seconds=seconds)).rowcount:
+            row = {"sweep": self._sweep, "attempt": self.number, "seconds": seconds}
+            connection.execute(insert(tables.search_time).values(row))
 
     def stop_beating(self) -> None:
         """Let the lease go stale, as when the driver dies."""
@@ -181,6 +218,7 @@ class Lease:
         with self._ledger.engine.begin() as connection:
             freed = update(tables.sweep).where(mine).values(holder=None, state=state.value, stop_requested=False)
             connection.execute(freed)
+            self._record_search(connection)
             connection.execute(_end_attempt(self._sweep, self.number, outcome, _now()))
 
 

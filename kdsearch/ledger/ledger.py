@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -85,6 +86,10 @@ class Decision:
     system_attrs: Mapping[str, Any]
 
 
+class NoLedgerError(InputError):
+    """No ledger is at a place: no file or database, an empty one, or one with something else in it."""
+
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -129,10 +134,11 @@ class TrialResult:
 
 
 def open_ledger(url: str, *, create: bool = False) -> Ledger:
-    """Open the ledger at a database `url`.
+    """Open the ledger at a database `url`; nothing is written there without `create`.
 
     Raises:
-        InputError: there is no ledger (and `create` is false), it can't be reached, or a newer kdsearch wrote it.
+        NoLedgerError: there is none, and `create` is false.
+        InputError: it can't be reached, or a newer kdsearch wrote it.
     """
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import IntegrityError
@@ -141,16 +147,18 @@ def open_ledger(url: str, *, create: bool = False) -> Ledger:
 
     path = sqlite_file(url)
     if path is not None and not create and not path.is_file():
-        raise InputError([Problem("ledger", url, "no ledger is there; has a sweep been started with this storage?")])
+        raise NoLedgerError([Problem("ledger", url, "no ledger is there; has a sweep been started with this storage?")])
     try:
-        if path is not None:
-            create_whole(path, lambda part: Ledger(_open_storage(part), create=True).close())
+        if not create:
+            _check_is_ledger(url)
+        elif path is not None:
+            create_whole(path, lambda part: Ledger(_open_storage(part, create=True), create=True).close())
         for _ in range(TRIES_TO_CREATE if create else 0):
             # Drivers that find an empty database at the same moment get in each other's way while they make tables.
             with contextlib.suppress(IntegrityError, ProgrammingError, StorageInternalError):
-                return Ledger(_open_storage(url), create=create)
+                return Ledger(_open_storage(url, create=create), create=create)
             time.sleep(random.uniform(0.2, 1.0))
-        return Ledger(_open_storage(url), create=create)
+        return Ledger(_open_storage(url, create=create), create=create)
     except (SQLAlchemyError, ImportError, OSError) as error:
         from kdsearch.config.secrets import mask_url
 
@@ -173,6 +181,7 @@ class Ledger:
         self._ids: dict[tuple[int, int], int] = {}
         """Of trials that were written or read here, by study and number."""
         self._insist: Callable[[Callable[[], Any]], Any] = lambda call: call()
+        self._fence: Callable[[Connection], None] = lambda connection: None
         self._is_unsure = False
         """Whether the last new row was sent but not acknowledged."""
         if create:
@@ -182,6 +191,16 @@ class Ledger:
     def wait_out(self, insist: Callable[[Callable[[], Any]], Any]) -> None:
         """From now on make every call through `insist`, which may repeat it until the database answers."""
         self._insist = insist
+
+    def fence(self, fence: Callable[[Connection], None]) -> None:
+        """From now on call `fence` first in every transaction that writes a sweep or its trials; it may raise."""
+        self._fence = fence
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self.engine.begin() as connection:
+            self._fence(connection)
+            yield connection
 
     def close(self) -> None:
         self.storage.remove_session()
@@ -194,8 +213,9 @@ class Ledger:
 
         from kdsearch.ledger import tables
 
-        if not inspect(self.engine).has_table(tables.meta.name):
-            raise InputError([Problem("ledger", _shown(self.engine), "this database holds no kdsearch ledger")])
+        there = inspect(self.engine)
+        self._has_search_time = there.has_table(tables.search_time.name)
+        """Not in a ledger that an earlier version made, before a sweep goes on in it."""
         with self.engine.begin() as connection:
             version = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == "version")).scalar()
             if version is None and create:
@@ -259,7 +279,7 @@ class Ledger:
             values["state"] = state.value
         if teacher is not None:
             values["teacher"] = json.dumps(teacher)
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(update(tables.sweep).where(tables.sweep.c.name == name).values(**values))
 
     @_waited_out
@@ -282,7 +302,11 @@ class Ledger:
         with self.engine.connect() as connection:
             sweeps = connection.execute(query).all()
             attempt_rows = connection.execute(attempts).all()
-        return [_sweep_record(row, [a for a in attempt_rows if a.sweep == row.name]) for row in sweeps]
+            searched = _search_seconds(connection) if self._has_search_time else {}
+        return [
+            _sweep_record(row, [a for a in attempt_rows if a.sweep == row.name], searched.get(row.name, 0.0))
+            for row in sweeps
+        ]
 
     def request_stop(self, name: str) -> None:
         """Ask the driver of a sweep to stop at the next checkpoint; it looks with every heartbeat."""
@@ -370,7 +394,7 @@ class Ledger:
                 return there[0]
         frozen.user_attrs = {SPEC_ATTR: dict(spec), ATTEMPTS_ATTR: [attempt]}
         self._is_unsure = True
-        trial_id, frozen.number = rows.insert_trial(self.engine, study.id, frozen)
+        trial_id, frozen.number = rows.insert_trial(self.engine, study.id, frozen, self._fence)
         self._is_unsure = False
         self._ids[study.id, frozen.number] = trial_id
         return _trial_record(study, frozen)
@@ -381,20 +405,22 @@ class Ledger:
         import optuna
 
         trial_id = self._trial_id(study, record.number)
-        if attempt not in record.attempts:
-            self.storage.set_trial_user_attr(trial_id, ATTEMPTS_ATTR, [*record.attempts, attempt])
-        if record.state is TrialState.WAITING:
-            self.storage.set_trial_state_values(trial_id, optuna.trial.TrialState.RUNNING)
+        with self._writing() as connection:
+            if attempt not in record.attempts:
+                rows.write_attribute(connection, trial_id, ATTEMPTS_ATTR, [*record.attempts, attempt])
+            if record.state is TrialState.WAITING:
+                rows.set_state(connection, trial_id, optuna.trial.TrialState.RUNNING)
         return self._record(study, trial_id)
 
     @_waited_out
     def count_interruption(self, study: StudyRow, record: TrialRecord, *, blame: bool) -> TrialRecord:
         """Note that the trial's worker died: of the trial (`blame`), or with its node, which is not held against it."""
         trial_id = self._trial_id(study, record.number)
-        if blame:
-            self.storage.set_trial_user_attr(trial_id, RESTARTS_ATTR, record.restarts + 1)
-        else:
-            self.storage.set_trial_user_attr(trial_id, LOSSES_ATTR, record.losses + 1)
+        with self._writing() as connection:
+            if blame:
+                rows.write_attribute(connection, trial_id, RESTARTS_ATTR, record.restarts + 1)
+            else:
+                rows.write_attribute(connection, trial_id, LOSSES_ATTR, record.losses + 1)
         return self._record(study, trial_id)
 
     @_waited_out
@@ -403,14 +429,15 @@ class Ledger:
         import optuna
 
         trial_id = self._trial_id(study, number)
-        self.storage.set_trial_state_values(trial_id, optuna.trial.TrialState.WAITING)
+        with self._writing() as connection:
+            rows.set_state(connection, trial_id, optuna.trial.TrialState.WAITING)
         return self._record(study, trial_id)
 
     @_waited_out
     def write_decision(self, study: StudyRow, number: int, decision: Decision) -> None:
         """Add what was decided on a running trial; also as the intermediate value that Optuna's tools show."""
         trial_id = self._trial_id(study, number)
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             before = rows.select_trial(connection, trial_id).user_attrs.get(DECISIONS_ATTR, [])
             before = [known for known in before if known["step"] != decision.step]
             rows.write_attribute(connection, trial_id, DECISIONS_ATTR, [*before, asdict(decision)])
@@ -422,7 +449,7 @@ class Ledger:
     ) -> TrialRecord:
         """Write how a trial ended, in one commit. Idempotent: a trial that has ended keeps what it has."""
         trial_id = self._trial_id(study, number)
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             trial = rows.select_trial(connection, trial_id)
             if not trial.state.is_finished():
                 _write_series(connection, sweep, f"{study.name}#{number}", series)
@@ -435,7 +462,7 @@ class Ledger:
     def tell(self, study: StudyRow, number: int, result: TrialResult) -> None:
         """Write a trial's final state. Idempotent: a trial that has ended keeps what it has."""
         trial_id = self._trial_id(study, number)
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             trial = rows.select_trial(connection, trial_id)
             if not trial.state.is_finished():
                 _end(trial, result)
@@ -511,17 +538,41 @@ def _end(trial: optuna.trial.FrozenTrial, result: TrialResult) -> None:
     trial.user_attrs = trial.user_attrs | {RESULT_ATTR: result.to_dict()}
 
 
-def _open_storage(url: str) -> optuna.storages.RDBStorage:
+def _check_is_ledger(url: str) -> None:
+    """Look without Optuna, which makes its tables wherever it looks.
+
+    Raises:
+        NoLedgerError: the database is not one of ours.
+    """
+    from sqlalchemy import create_engine
+    from sqlalchemy import inspect
+
+    from kdsearch.ledger import tables
+
+    engine = create_engine(url, connect_args=_connect_args(url))
+    try:
+        if not inspect(engine).has_table(tables.meta.name):
+            raise NoLedgerError([Problem("ledger", _shown(engine), "this database holds no kdsearch ledger")])
+    finally:
+        engine.dispose()
+
+
+def _open_storage(url: str, *, create: bool) -> optuna.storages.RDBStorage:
     import optuna
     from sqlalchemy import event
 
+    engine_kwargs: dict[str, Any] = {"connect_args": _connect_args(url)}
     if sqlite_file(url) is None:
-        engine_kwargs = {"pool_pre_ping": True, "pool_size": 2, "connect_args": _SERVER}
-        return optuna.storages.RDBStorage(url, engine_kwargs=engine_kwargs)
-    storage = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": BUSY_TIMEOUT}})
-    event.listen(storage.engine, "connect", _tune_sqlite)
-    storage.engine.dispose()
+        engine_kwargs |= {"pool_pre_ping": True, "pool_size": 2}
+    storage = optuna.storages.RDBStorage(url, engine_kwargs=engine_kwargs, skip_table_creation=not create)
+    if sqlite_file(url) is not None:
+        event.listen(storage.engine, "connect", _tune_sqlite)
+        storage.engine.dispose()
     return storage
+
+
+def _connect_args(url: str) -> Mapping[str, Any]:
+    return _SERVER if sqlite_file(url) is None else {"timeout": BUSY_TIMEOUT}
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:
@@ -543,7 +594,19 @@ def _points(encoded: str) -> list[Point]:
     return [Point(epoch, time, metrics) for epoch, time, metrics in json.loads(encoded)]
 
 
-def _sweep_record(row: Row[Any], attempts: list[Row[Any]]) -> SweepRecord:
+def _search_seconds(connection: Connection) -> dict[str, float]:
+    """What the attempts of each sweep have used of its `time_budget`."""
+    from sqlalchemy import func
+    from sqlalchemy import select
+
+    from kdsearch.ledger import tables
+
+    table = tables.search_time
+    query = select(table.c.sweep, func.sum(table.c.seconds).label("seconds")).group_by(table.c.sweep)
+    return {row.sweep: float(row.seconds) for row in connection.execute(query)}
+
+
+def _sweep_record(row: Row[Any], attempts: list[Row[Any]], search_seconds: float) -> SweepRecord:
     return SweepRecord(
         name=row.name,
         uid=row.uid,
@@ -563,6 +626,7 @@ def _sweep_record(row: Row[Any], attempts: list[Row[Any]]) -> SweepRecord:
             for a in attempts
         ),
         teacher=json.loads(row.teacher),
+        search_seconds=search_seconds,
     )
 
 

@@ -40,6 +40,8 @@ class Reason(StrEnum):
     USER_CODE = "user_code"
     CRASHED = "crashed"
     STORAGE = "storage"
+    DROPPED = "dropped"
+    """It was under way when the sweep was changed, and is no longer part of it: nothing went wrong."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,17 @@ class TrialRecord:
         return f"{self.study}#{self.number}"
 
     @property
+    def is_dropped(self) -> bool:
+        return self.reason is Reason.DROPPED
+
+    @property
+    def failure(self) -> str | None:
+        """Why it failed, in a word; None where nothing went wrong."""
+        if self.state is not TrialState.FAIL or self.is_dropped:
+            return None
+        return self.reason.value if self.reason else "error"
+
+    @property
     def label(self) -> str:
         """What people call it, without its sample count: `kl T=4.2 a=0.80`, `label_smoothing=0.05`, `labels seed 2`."""
         fixed = self.control if self.control and not self.params else None
@@ -132,6 +145,8 @@ class SweepRecord:
     attempts: tuple[AttemptRecord, ...] = ()
     teacher: Mapping[str, Any] = field(default_factory=dict)
     """The teacher's `hash`, `sample_count`, `val_accuracy`, …, and the last attempt's `fingerprint`."""
+    search_seconds: float = 0.0
+    """What all attempts together have used of `time_budget`."""
 
     def seconds_used(self, now: datetime | None = None) -> float:
         """The time of all attempts together. A living one counts up to `now`, and not at all without it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from typing import Any
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
+    from optuna.trial import TrialState
     from sqlalchemy import ColumnElement
     from sqlalchemy import Connection
     from sqlalchemy import Engine
@@ -51,8 +53,13 @@ def select_trial(connection: Connection, trial_id: int) -> FrozenTrial:
     return trial
 
 
-def insert_trial(engine: Engine, study: int, trial: FrozenTrial) -> tuple[int, int]:
-    """Write a trial that has just begun, in one commit; its id and its number, the study's next."""
+def insert_trial(
+    engine: Engine, study: int, trial: FrozenTrial, fence: Callable[[Connection], None] = lambda connection: None
+) -> tuple[int, int]:
+    """Write a trial that has just begun, in one commit; its id and its number, the study's next.
+
+    `fence` is called with the transaction before anything is written in it.
+    """
     from sqlalchemy import insert
     from sqlalchemy import select
     from sqlalchemy import update
@@ -60,6 +67,7 @@ def insert_trial(engine: Engine, study: int, trial: FrozenTrial) -> tuple[int, i
     tables = _tables()
     trials = tables["trials"]
     with engine.begin() as connection:
+        fence(connection)
         row = {"study_id": study, "state": trial.state, "datetime_start": _utc(trial.datetime_start)}
         trial_id = connection.execute(insert(trials).values(row)).inserted_primary_key[0]  # type: ignore[index]
         earlier = select(trials.c.number).where(trials.c.study_id == study, trials.c.trial_id < trial_id)
@@ -87,6 +95,16 @@ def end_trial(connection: Connection, trial: FrozenTrial) -> None:
         _replace(connection, tables["trial_values"], row, ("trial_id", "objective"))
     ended = update(tables["trials"]).where(tables["trials"].c.trial_id == trial._trial_id)
     connection.execute(ended.values(state=trial.state, datetime_complete=_utc(trial.datetime_complete)))
+
+
+def set_state(connection: Connection, trial_id: int, state: TrialState) -> None:
+    """Write the state of a trial that has not ended; as Optuna has it, one that is RUNNING again has begun now."""
+    from optuna.trial import TrialState
+    from sqlalchemy import update
+
+    trials = _tables()["trials"]
+    values = {"state": state} | ({"datetime_start": _utc(datetime.now())} if state is TrialState.RUNNING else {})
+    connection.execute(update(trials).where(trials.c.trial_id == trial_id).values(values))
 
 
 def write_attribute(connection: Connection, trial_id: int, key: str, value: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Boolean
 from sqlalchemy import Column
 from sqlalchemy import DateTime
+from sqlalchemy import Float
 from sqlalchemy import Integer
 from sqlalchemy import MetaData
 from sqlalchemy import String
@@ -56,6 +57,15 @@ attempt = Table(
     Column("alive", DateTime, nullable=False),
     Column("ended", DateTime),
     Column("outcome", Text),
+)
+
+search_time = Table(
+    "kdsearch_search_time",
+    metadata,
+    Column("sweep", String(128), primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    # Of `time_budget`: what the attempt had used at its last heartbeat.
+    Column("seconds", Float, nullable=False),
 )
 
 series = Table(

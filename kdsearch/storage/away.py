@@ -26,6 +26,8 @@ _PASSING_CODES = {
     "ServiceUnavailable",
     "InternalError",
     "Throttling",
+    # Another writer was at the same object in the same moment.
+    "ConditionalRequestConflict",
 }
 
 

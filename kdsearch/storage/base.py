@@ -20,8 +20,19 @@ class Storage(Protocol):
             FileNotFoundError: nothing is stored there.
         """
 
+    def read_part(self, path: str, start: int, length: int) -> bytes:
+        """`length` bytes from `start` on.
+
+        Raises:
+            FileNotFoundError: nothing is stored there.
+            ValueError: it has not so many.
+        """
+
     def write(self, path: str, content: bytes) -> None:
         """Store `content`, replacing what was there."""
+
+    def write_new(self, path: str, content: bytes) -> bool:
+        """Store `content` unless something is stored there; of several writers at once exactly one is told True."""
 
     def exists(self, path: str) -> bool: ...
 
@@ -33,6 +44,17 @@ class Storage(Protocol):
 
     def discard_partial(self, folder: str) -> None:
         """Remove what writes that were killed have left below `folder`; nothing may be written there meanwhile."""
+
+
+def whole(part: bytes, path: str, start: int, length: int) -> bytes:
+    """`part`, if it is as long as was asked for.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if len(part) != length:
+        raise ValueError(f"storage path {path!r}: has {len(part)} of the {length} bytes from {start} on")
+    return part
 
 
 def checked(path: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from kdsearch.storage.base import checked
+from kdsearch.storage.base import whole
 
 TEMPORARY_PREFIX = ".partial-"
 
@@ -26,20 +28,27 @@ class LocalStorage:
     def read(self, path: str) -> bytes:
         return self._path(path).read_bytes()
 
+    def read_part(self, path: str, start: int, length: int) -> bytes:
+        with self._path(path).open("rb") as file:
+            file.seek(start)
+            return whole(file.read(length), path, start, length)
+
     def write(self, path: str, content: bytes) -> None:
         target = self._path(path)
-        temporary = target.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
-        try:
-            with _open_new(temporary) as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+        with _written_beside(target, content) as temporary:
             temporary.replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
         _sync_folder(target.parent)
+
+    def write_new(self, path: str, content: bytes) -> bool:
+        target = self._path(path)
+        with _written_beside(target, content) as temporary:
+            try:
+                # A link, because it does not replace what another process has put there meanwhile.
+                os.link(temporary, target)
+            except FileExistsError:
+                return False
+        _sync_folder(target.parent)
+        return True
 
     def exists(self, path: str) -> bool:
         return self._path(path).is_file()
@@ -64,6 +73,21 @@ class LocalStorage:
 
     def _path(self, path: str) -> Path:
         return self._folder / checked(path)
+
+
+@contextlib.contextmanager
+def _written_beside(target: Path, content: bytes) -> Iterator[Path]:
+    """A complete, synced file of that content in the folder of `target`, gone afterwards."""
+    temporary = target.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+    try:
+        with _open_new(temporary) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _open_new(path: Path) -> BinaryIO:

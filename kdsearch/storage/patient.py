@@ -30,8 +30,14 @@ class PatientStorage:
     def read(self, path: str) -> bytes:
         return self._insist(lambda: self._storage.read(path))
 
+    def read_part(self, path: str, start: int, length: int) -> bytes:
+        return self._insist(lambda: self._storage.read_part(path, start, length))
+
     def write(self, path: str, content: bytes) -> None:
         self._insist(lambda: self._storage.write(path, content))
+
+    def write_new(self, path: str, content: bytes) -> bool:
+        return self._insist(lambda: self._storage.write_new(path, content))
 
     def exists(self, path: str) -> bool:
         return self._insist(lambda: self._storage.exists(path))

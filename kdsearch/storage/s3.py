@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from kdsearch.storage.base import checked
+from kdsearch.storage.base import whole
 
 MISSING = ("404", "NoSuchKey", "NotFound")
+TAKEN = ("412", "PreconditionFailed")
 
 
 class S3Storage:
@@ -34,18 +36,29 @@ class S3Storage:
         return None
 
     def read(self, path: str) -> bytes:
-        from botocore.exceptions import ClientError
+        return self._read(path)
 
-        try:
-            content: bytes = self._client.get_object(Bucket=self._bucket, Key=self._key(path))["Body"].read()
-        except ClientError as error:
-            if _is_missing(error):
-                raise FileNotFoundError(f"s3://{self._bucket}/{self._key(path)}") from error
-            raise
-        return content
+    def read_part(self, path: str, start: int, length: int) -> bytes:
+        if length == 0:
+            return b""
+        return whole(self._read(path, Range=f"bytes={start}-{start + length - 1}"), path, start, length)
 
     def write(self, path: str, content: bytes) -> None:
         self._client.upload_fileobj(io.BytesIO(content), self._bucket, self._key(path))
+
+    def write_new(self, path: str, content: bytes) -> bool:
+        from botocore.exceptions import ClientError
+
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=self._key(path), Body=content, IfNoneMatch="*")
+        except ClientError as error:
+            if _code(error) in TAKEN:
+                return False
+            if _code(error) != "NotImplemented":
+                raise
+            # A server that knows no conditions: the last writer wins.
+            self.write(path, content)
+        return True
 
     def exists(self, path: str) -> bool:
         from botocore.exceptions import ClientError
@@ -75,6 +88,20 @@ class S3Storage:
         for upload in [upload for page in pages for upload in page.get("Uploads", ())]:
             self._client.abort_multipart_upload(Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
+    def _read(self, path: str, **options: str) -> bytes:
+        from botocore.exceptions import ClientError
+
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._key(path), **options)
+            content: bytes = answer["Body"].read()
+        except ClientError as error:
+            if _is_missing(error):
+                raise FileNotFoundError(f"s3://{self._bucket}/{self._key(path)}") from error
+            if error.response.get("Error", {}).get("Code") == "InvalidRange":
+                return b""
+            raise
+        return content
+
     def _key(self, path: str) -> str:
         return self._prefix + checked(path)
 
@@ -101,4 +128,8 @@ class S3Storage:
 
 
 def _is_missing(error: Any) -> bool:
-    return error.response.get("Error", {}).get("Code") in MISSING
+    return _code(error) in MISSING
+
+
+def _code(error: Any) -> Any:
+    return error.response.get("Error", {}).get("Code")

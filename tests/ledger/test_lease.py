@@ -3,22 +3,29 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import optuna
 import pytest
 from sqlalchemy import select
 from sqlalchemy import update
 
 from kdsearch.errors import DriverAtWorkError
+from kdsearch.ledger import Kind
 from kdsearch.ledger import Lease
 from kdsearch.ledger import LeaseLostError
 from kdsearch.ledger import Ledger
 from kdsearch.ledger import SweepState
+from kdsearch.ledger import TrialResult
+from kdsearch.ledger import TrialState
 from kdsearch.ledger import lease as lease_module
 from kdsearch.ledger import open_ledger
 from kdsearch.ledger import tables
+from kdsearch.ledger.ledger import Decision
 from kdsearch.outage import Outage
+from kdsearch.recipe import Recipe
 
 
 @pytest.fixture
@@ -167,6 +174,39 @@ def test_a_doubtful_lease_is_made_sure_of_before_a_write(ledger: Ledger, monkeyp
         with pytest.raises(LeaseLostError, match="another driver took the sweep over"):
             lease.confirm()
     assert lease.is_lost and lease.is_doubtful
+
+
+def test_no_write_gets_through_once_another_driver_has_the_lease(ledger: Ledger) -> None:
+    """Also one that began while the lease was ours: it is held with the write, not looked at before."""
+    study = ledger.open_study("digits/n=50", Kind.SEARCH, 50, maximize=True)
+    spec = {"recipe": Recipe("labels", 0.0).to_dict(), "seed": 1, "subset_seed": 2}
+
+    def new_row() -> optuna.trial.FrozenTrial:
+        return optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING)
+
+    lease = Lease.acquire(ledger, "digits")
+    ledger.fence(lease.hold)
+    record = ledger.start_trial(study, 0, spec, new_row(), 1)
+    waiting = ledger.suspend_trial(study, ledger.start_trial(study, 1, spec, new_row(), 1).number)
+    with ledger.engine.begin() as connection:
+        connection.execute(update(tables.sweep).values(holder=99))
+    before = ledger.sweep("digits"), ledger.trials("digits")
+    result = TrialResult(TrialState.COMPLETE, 0.5, {})
+    writes: list[Callable[[], object]] = [
+        lambda: ledger.start_trial(study, 2, spec, new_row(), 1),
+        lambda: ledger.continue_trial(study, waiting, 2),
+        lambda: ledger.count_interruption(study, record, blame=True),
+        lambda: ledger.suspend_trial(study, 0),
+        lambda: ledger.write_decision(study, 0, Decision(1, 0.5, True, {})),
+        lambda: ledger.finish_trial("digits", study, 0, result, ()),
+        lambda: ledger.tell(study, 0, result),
+        lambda: ledger.update_sweep("digits", target=5),
+    ]
+    for write in writes:
+        with pytest.raises(LeaseLostError, match="another driver took the sweep over"):
+            write()
+    assert lease.is_lost
+    assert (ledger.sweep("digits"), ledger.trials("digits")) == before
 
 
 def test_a_ledger_that_is_away_does_not_end_the_lease(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import event
 from kdsearch.errors import InputError
 from kdsearch.ledger import Kind
 from kdsearch.ledger import Ledger
+from kdsearch.ledger import NoLedgerError
 from kdsearch.ledger import Point
 from kdsearch.ledger import Reason
 from kdsearch.ledger import StudyRow
@@ -149,6 +150,13 @@ def test_no_ledger_is_made_by_looking_for_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_empty_file_is_no_ledger_and_stays_empty(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").touch()
+    with pytest.raises(NoLedgerError, match="holds no kdsearch ledger"):
+        open_ledger(f"sqlite:///{tmp_path}/ledger.db")
+    assert [(file.name, file.stat().st_size) for file in tmp_path.iterdir()] == [("ledger.db", 0)]
+
+
 def test_a_newer_ledger_is_refused(tmp_path: Path, ledger: Ledger) -> None:
     ledger.close()
     with sqlite3.connect(tmp_path / "ledger.db") as database:
@@ -159,5 +167,7 @@ def test_a_newer_ledger_is_refused(tmp_path: Path, ledger: Ledger) -> None:
 
 def test_a_database_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
     optuna.storages.RDBStorage(f"sqlite:///{tmp_path}/plain.db")
-    with pytest.raises(InputError, match="holds no kdsearch ledger"):
+    before = (tmp_path / "plain.db").read_bytes()
+    with pytest.raises(NoLedgerError, match="holds no kdsearch ledger"):
         open_ledger(f"sqlite:///{tmp_path}/plain.db")
+    assert (tmp_path / "plain.db").read_bytes() == before

@@ -45,6 +45,8 @@ def by_optuna(storage: RDBStorage, study: int) -> None:
         trial_id = storage.create_new_trial(study, template_trial=template())
         storage.set_trial_user_attr(trial_id, "kdsearch:decisions", [1])
         storage.set_trial_user_attr(trial_id, "kdsearch:decisions", [1, 2])
+        storage.set_trial_state_values(trial_id, TrialState.WAITING)
+        storage.set_trial_state_values(trial_id, TrialState.RUNNING)
         storage.set_trial_intermediate_value(trial_id, 1, 0.5)
         storage.set_trial_intermediate_value(trial_id, 2, math.nan)
         storage.set_trial_state_values(trial_id, TrialState.COMPLETE, [value])
@@ -56,6 +58,8 @@ def by_rows(storage: RDBStorage, study: int) -> None:
         with storage.engine.begin() as connection:
             rows.write_attribute(connection, trial_id, "kdsearch:decisions", [1])
             rows.write_attribute(connection, trial_id, "kdsearch:decisions", [1, 2])
+            rows.set_state(connection, trial_id, TrialState.WAITING)
+            rows.set_state(connection, trial_id, TrialState.RUNNING)
             rows.write_intermediate_value(connection, trial_id, 1, 0.5)
             rows.write_intermediate_value(connection, trial_id, 2, math.nan)
             trial = rows.select_trial(connection, trial_id)

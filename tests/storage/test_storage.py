@@ -24,6 +24,34 @@ def test_reads_what_was_written(storage: LocalStorage) -> None:
     assert storage.exists("sweeps/a/config.yaml") and not storage.exists("sweeps/a")
 
 
+def test_the_first_writer_of_something_new_wins(storage: LocalStorage) -> None:
+    """However many there are: what is read is what the one that was told so has written."""
+    ready = threading.Barrier(8)
+    won: list[bytes] = []
+
+    def write(content: bytes) -> None:
+        ready.wait()
+        if storage.write_new("teachers/a/teacher.json", content):
+            won.append(content)
+
+    writers = [threading.Thread(target=write, args=(bytes([value]) * 100_000,)) for value in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert won == [storage.read("teachers/a/teacher.json")]
+    assert [file.name for file in (storage.local_path / "teachers" / "a").iterdir()] == ["teacher.json"]
+
+
+def test_reads_a_part(storage: LocalStorage) -> None:
+    storage.write("a/1", b"0123456789")
+    assert (storage.read_part("a/1", 3, 4), storage.read_part("a/1", 9, 1)) == (b"3456", b"9")
+    with pytest.raises(ValueError, match="has 2 of the 3 bytes from 8 on"):
+        storage.read_part("a/1", 8, 3)
+    with pytest.raises(FileNotFoundError):
+        storage.read_part("a/2", 0, 1)
+
+
 def test_lists_below_a_folder(storage: LocalStorage) -> None:
     for path in ("a/2", "a/1", "a/b/3", "ab/4"):
         storage.write(path, b"")
