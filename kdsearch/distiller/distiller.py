@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import itertools
 import logging
 import math
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +30,7 @@ from kdsearch.distiller.flat import FlatParameters
 from kdsearch.distiller.loss import StudentLoss
 from kdsearch.distiller.precision import Precision
 from kdsearch.distiller.precision import deterministic_algorithms
+from kdsearch.distiller.replica import Replica
 from kdsearch.distiller.schedules import evaluation_steps
 from kdsearch.distiller.schedules import learning_rate_factor
 from kdsearch.distiller.sets import EvaluationSet
@@ -95,9 +98,11 @@ class Distiller:
         task: Task = CLASSIFICATION,
         teacher: OnlineTeacher | None = None,
         layer: str | None = None,
+        beside: Sequence[torch.device] = (),
     ) -> None:
         """
         Args:
+            beside: more devices, each of which takes its share of every batch.
             teacher: is asked about every batch, as the student sees it, in place of what the data hold of its answers.
             layer: of the student, for a feature objective; None takes the objective's default.
 
@@ -105,9 +110,11 @@ class Distiller:
             InputError: unknown objective, hyperparameters that are not allowed, or a layer that is not there.
             ValueError: the recipe needs a teacher (alpha > 0), and there are no signals and no teacher in the loop.
         """
-        device = torch.empty(0, device=device).device  # with its index, as tensors there have it
+        # With their index, as tensors there have it.
+        device, *beside = (torch.empty(0, device=device).device for device in (device, *beside))
         self._teaching = Teaching(recipe, data, teacher)
         self.training = training.model_copy(update=dict(recipe.training))
+        copies = [_on_device(copy.deepcopy(model), other, self.training) for other in beside]
         self.model = _on_device(model, device, self.training)
         self.recipe = recipe
         # Epochs are passes over the labelled samples, so that a student with unlabelled ones has no larger budget.
@@ -124,12 +131,20 @@ class Distiller:
         taught = self._teaching
         self.batches = Batches(taught.data.to(device), taught.weights, self.training.batch_size, seed, device)
         self._augmentation = _online_augmentation(self.training)
-        self._feature = self._feature_match(recipe, layer, data, seed)
-        self.parameters = FlatParameters(*self._trained_modules())
+        self._network, *self._replicas = [
+            Replica(
+                network,
+                self._feature_match(network, where, layer, data, seed),
+                where,
+                compile=self.training.compile,
+            )
+            for network, where in [(self.model, device), *zip(copies, beside, strict=True)]
+        ]
+        self._feature, self.parameters = self._network.feature, self._network.parameters
         self.optimizer = _optimizer(self.training, self.parameters)
         self._precision = Precision(self.training.precision, device)
-        self._forward = torch.compile(self.model) if self.training.compile else self.model
-        self._random_states = _seeded_random_states(derive_seed(seed, "model"), device)
+        self._random_devices = _random_devices([device, *beside])
+        self._random_states = _seeded_random_states(derive_seed(seed, "model"), self._random_devices)
         self._loss_sum = 0.0
         self._loss_steps = 0
 
@@ -150,6 +165,7 @@ class Distiller:
             and self.batches.data.inputs.device == self.device
             and training.precision == "fp32"
             and self.micro_batch_size >= training.batch_size
+            and not self._replicas
             and not (training.channels_last or training.compile or training.deterministic)
         )
 
@@ -211,7 +227,7 @@ class Distiller:
         return {
             "step": self.step,
             "model": {name: tensor.clone() for name, tensor in self.model.state_dict().items()},
-            "optimizer": copy.deepcopy(self.optimizer.state_dict()),
+            "optimizer": _copied(self.optimizer.state_dict()),
             "feature": {} if self._feature is None else self._feature.state_dict(),
             "precision": self._precision.state_dict(),
             "micro_batch_size": self.micro_batch_size,
@@ -229,7 +245,7 @@ class Distiller:
             self._feature.load_state_dict(state["feature"])
         self._precision.load_state_dict(state["precision"])
         self.micro_batch_size = state["micro_batch_size"]
-        self._random_states = {name: stream.cpu() for name, stream in state["random_states"].items()}
+        self._random_states |= {name: stream.cpu() for name, stream in state["random_states"].items()}
         self.step = state["step"]
         self._loss_sum, self._loss_steps = state["loss_sum"], state["loss_steps"]
         self.series = [Point(**point) for point in state["series"]]
@@ -238,15 +254,16 @@ class Distiller:
         """Leave the student as a network like any other."""
         if self._feature is not None:
             self._feature.close()
+        self._replicas = []
 
-    def _feature_match(self, recipe: Recipe, layer: str | None, data: TrainingSet, seed: int) -> FeatureMatch | None:
-        if recipe.feature is None:
+    def _feature_match(
+        self, model: nn.Module, device: torch.device, layer: str | None, data: TrainingSet, seed: int
+    ) -> FeatureMatch | None:
+        if self.recipe.feature is None:
             return None
-        sample = data.plain_inputs[:2].to(self.device)
-        return FeatureMatch(recipe.feature, self.model, layer, sample, self._teaching.feature_shape(sample), seed)
-
-    def _trained_modules(self) -> list[nn.Module]:
-        return [self.model] if self._feature is None else [self.model, self._feature.term]
+        sample = data.plain_inputs[:2]
+        shape = self._teaching.feature_shape(sample.to(self.device))
+        return FeatureMatch(self.recipe.feature, model, layer, sample.to(device), shape, seed)
 
     def _seen(self, batch: Batch) -> Batch:
         """The batch as the student sees it, with what a teacher in the loop says about just that."""
@@ -273,21 +290,36 @@ class Distiller:
     def _gradient(self, batch: Batch) -> Tensor:
         """Put the gradient of the batch's mean loss in place, micro-batch by micro-batch; returns that loss."""
         self.parameters.zero_gradients()
-        if len(batch) <= self.micro_batch_size:
-            return self._backward(self._seen(batch), 1.0)
-        parts = batch.split(self.micro_batch_size)
-        return torch.stack([self._backward(self._seen(part), len(part) / len(batch)) for part in parts]).sum()
+        size = self._part_size(len(batch))
+        if len(batch) <= size:
+            return self._backward(self._network, self._seen(batch), 1.0)
+        networks = [self._network, *self._replicas]
+        for replica in self._replicas:
+            replica.follow(self._network)
+        losses = [
+            self._backward(network, self._seen(part), len(part) / len(batch)).to(self.device, non_blocking=True)
+            for part, network in zip(batch.split(size), itertools.cycle(networks), strict=False)
+        ]
+        for replica in self._replicas:
+            self._network.add_gradients_of(replica)
+        return torch.stack(losses).sum()
 
-    def _backward(self, batch: Batch, share: float) -> Tensor:
+    def _part_size(self, batch_size: int) -> int:
+        """Of how many samples of a batch the gradient is computed at once, on one device."""
+        return min(self.micro_batch_size, math.ceil(batch_size / (1 + len(self._replicas))))
+
+    def _backward(self, network: Replica, batch: Batch, share: float) -> Tensor:
+        if network is not self._network:
+            batch = batch.to(network.device)
         inputs = batch.inputs
         if self.training.channels_last and inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         with self._precision.forward_pass():
-            outputs = self._forward(inputs)
+            outputs = network.forward(inputs)
         loss = self.loss(_at_least_float(outputs), batch, (self.step + 1) / self.total_steps)
-        if self._feature is not None:
+        if network.feature is not None:
             assert batch.features is not None
-            loss = loss + self._feature.loss(batch.features)
+            loss = loss + network.feature.loss(batch.features)
         if share != 1:
             loss = share * loss
         self._precision.backward(loss)
@@ -295,7 +327,7 @@ class Distiller:
 
     def _halve(self, batch_size: int) -> None:
         """Called while an out-of-memory error is handled; raises it where there is nothing left to halve."""
-        size = min(self.micro_batch_size, batch_size)
+        size = self._part_size(batch_size)
         if size == 1:
             raise
         self.micro_batch_size = math.ceil(size / 2)
@@ -326,17 +358,25 @@ class Distiller:
     @contextlib.contextmanager
     def _own_random_stream(self) -> Iterator[None]:
         """Let the model draw from this distiller's streams; torch's global ones are left as they were."""
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
+        with torch.random.fork_rng(devices=list(self._random_devices.values())):
             torch.set_rng_state(self._random_states["cpu"])
-            if devices:
-                torch.cuda.set_rng_state(self._random_states["cuda"], self.device)
+            for name, device in self._random_devices.items():
+                torch.cuda.set_rng_state(self._random_states[name], device)
             try:
                 yield
             finally:
                 self._random_states["cpu"] = torch.get_rng_state()
-                if devices:
-                    self._random_states["cuda"] = torch.cuda.get_rng_state(self.device)
+                for name, device in self._random_devices.items():
+                    self._random_states[name] = torch.cuda.get_rng_state(device)
+
+
+def _copied(state: Any) -> Any:
+    """Each tensor with a storage of its own: in a pack it is a row of a matrix, all of which a deep copy would take."""
+    if isinstance(state, Tensor):
+        return state.clone()
+    if isinstance(state, dict):
+        return {name: _copied(value) for name, value in state.items()}
+    return [_copied(value) for value in state] if isinstance(state, list) else state
 
 
 def _on_device(model: nn.Module, device: torch.device, training: TrainingConfig) -> nn.Module:
@@ -371,8 +411,16 @@ def _optimizer(training: TrainingConfig, parameters: FlatParameters) -> torch.op
     )
 
 
-def _seeded_random_states(seed: int, device: torch.device) -> dict[str, Tensor]:
+def _random_devices(devices: Sequence[torch.device]) -> dict[str, torch.device]:
+    """Those that have random streams of their own, by the name of the stream in a distiller's state."""
+    accelerators = [device for device in devices if device.type == "cuda"]
+    return {f"cuda.{index}" if index else "cuda": device for index, device in enumerate(accelerators)}
+
+
+def _seeded_random_states(seed: int, devices: Mapping[str, torch.device]) -> dict[str, Tensor]:
+    """Of the CPU and of `devices`, each with a stream of its own."""
     states = {"cpu": torch.Generator().manual_seed(seed).get_state()}
-    if device.type == "cuda":
-        states["cuda"] = torch.Generator(device).manual_seed(seed).get_state()
+    for index, (name, device) in enumerate(devices.items()):
+        own = seed if index == 0 else derive_seed(seed, "replica", index)
+        states[name] = torch.Generator(device).manual_seed(own).get_state()
     return states

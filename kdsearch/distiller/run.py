@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,8 +43,12 @@ def new_distiller(
     device: torch.device,
     teacher: OnlineTeacher | None = None,
     layer: str | None = None,
+    beside: Sequence[torch.device] = (),
 ) -> Distiller:
-    """A freshly initialised student and its distiller; everything random in it derives from `seed`."""
+    """A freshly initialised student and its distiller; everything random in it derives from `seed`.
+
+    With devices `beside` its own, each batch is shared among them all.
+    """
     model = build_model(
         student,
         data.input_shape,
@@ -51,7 +56,9 @@ def new_distiller(
         derive_seed(seed, "weights"),
         vocabulary_size=data.vocabulary_size,
     )
-    return Distiller(model, recipe, training, data, seed=seed, device=device, teacher=teacher, layer=layer)
+    return Distiller(
+        model, recipe, training, data, seed=seed, device=device, teacher=teacher, layer=layer, beside=beside
+    )
 
 
 def distill(

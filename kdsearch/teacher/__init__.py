@@ -8,6 +8,7 @@ from kdsearch.teacher.lesson import give_lesson
 from kdsearch.teacher.signals import Signals
 from kdsearch.teacher.store import ensure_teacher
 from kdsearch.teacher.store import find_teacher
+from kdsearch.teacher.store import with_stored_signals
 from kdsearch.teacher.teacher import Network
 from kdsearch.teacher.teacher import Teacher
 from kdsearch.teacher.training import train_teacher
@@ -22,4 +23,5 @@ __all__ = [
     "find_teacher",
     "give_lesson",
     "train_teacher",
+    "with_stored_signals",
 ]

@@ -1,11 +1,17 @@
-"""Teachers' networks in the storage: `teachers/<hash>/` with weights, signals and, written last, `teacher.json`."""
+"""Teachers' networks in the storage: `teachers/<hash>/` with weights, signals and, written last, `teacher.json`.
+
+Weights and signals carry their content in their names, and the first `teacher.json` stays: of sweeps that train the
+same teacher at once, all go on with the one that was stored first (on a GPU two trainings differ in the last bits).
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import logging
 from collections.abc import Callable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -15,10 +21,12 @@ from kdsearch.config.schema import TeacherConfig
 from kdsearch.data import Splits
 from kdsearch.models import parameter_count
 from kdsearch.storage import Storage
+from kdsearch.teacher.answers import ask_here
 from kdsearch.teacher.identity import FORMAT_VERSION
 from kdsearch.teacher.identity import network_hash
 from kdsearch.teacher.identity import network_seed
 from kdsearch.teacher.signals import Signals
+from kdsearch.teacher.signals import StoredSignals
 from kdsearch.teacher.teacher import Network
 from kdsearch.teacher.teacher import Teacher
 from kdsearch.teacher.training import build_network
@@ -31,10 +39,12 @@ if TYPE_CHECKING:
 
     from kdsearch.distiller import Distiller
     from kdsearch.ledger.records import Point
+    from kdsearch.teacher.answers import Ask
 
 logger = logging.getLogger(__name__)
 
 WEIGHTS, SIGNALS, DESCRIPTION = "teacher.safetensors", "signals.safetensors", "teacher.json"
+"""The names of what is stored; the files of the first two have some of their content's hash in theirs."""
 
 
 def ensure_teacher(
@@ -45,8 +55,11 @@ def ensure_teacher(
     *,
     device: str | torch.device = "auto",
     on_evaluation: Callable[[Distiller, Point], bool | None] | None = None,
+    ask: Ask = ask_here,
 ) -> Teacher:
     """The stored teacher of this config, data and seed; what is missing of it is trained and stored first.
+
+    A new network is asked by `ask` about all samples.
 
     Raises:
         InputError: its loss became infinite or not a number, or its weights can't be used.
@@ -56,10 +69,16 @@ def ensure_teacher(
         own_seed = network_seed(seed, index)
         network = find_network(alone, splits, own_seed, storage)
         if network is None:
-            network = train_network(alone, splits, own_seed, device=device, on_evaluation=on_evaluation)
-            _save(network, splits, own_seed, storage)
+            trained = train_network(alone, splits, own_seed, device=device, on_evaluation=on_evaluation, ask=ask)
+            network = _store(trained, splits, own_seed, storage)
         networks.append(network)
     return together(config, networks, splits)
+
+
+def with_stored_signals(teacher: Teacher, storage: Storage) -> Teacher:
+    """The stored teacher, its signals read from `storage` when and as far as they are asked for."""
+    networks = [dataclasses.replace(network, signals=_stored(network, storage)) for network in teacher.networks]
+    return dataclasses.replace(teacher, networks=tuple(networks))
 
 
 def find_teacher(config: TeacherConfig, splits: Splits, seed: int, storage: Storage) -> Teacher | None:
@@ -78,7 +97,7 @@ def find_network(config: TeacherConfig, splits: Splits, seed: int, storage: Stor
     name = network_hash(config, splits, seed)
     try:
         description = json.loads(storage.read(_path(name, DESCRIPTION)))
-        contents = {file: storage.read(_path(name, file)) for file in (WEIGHTS, SIGNALS)}
+        contents = {file: storage.read(_path(name, _stored_as(file, description))) for file in (WEIGHTS, SIGNALS)}
     except FileNotFoundError:
         return None
     except ValueError as error:
@@ -91,16 +110,38 @@ def find_network(config: TeacherConfig, splits: Splits, seed: int, storage: Stor
     return _restore(name, config, splits, description, contents)
 
 
-def _save(network: Network, splits: Splits, seed: int, storage: Storage) -> None:
+def _store(network: Network, splits: Splits, seed: int, storage: Storage) -> Network:
+    """Store the network unless one is there; the one that is stored then."""
+    contents = _contents(network)
+    sha256 = {file: _sha256(content) for file, content in contents.items()}
+    files = {file: _with_content(file, digest) for file, digest in sha256.items()}
+    for file, content in contents.items():
+        storage.write(_path(network.hash, files[file]), content)
+    description = json.dumps(_describe(network, splits, seed) | {"files": files, "sha256": sha256}, indent=2).encode()
+    # Last: its presence says that the rest is complete.
+    if storage.write_new(_path(network.hash, DESCRIPTION), description):
+        return network
+    there = find_network(network.config, splits, seed, storage)
+    if there is None:
+        # It is damaged, or its files were removed.
+        storage.write(_path(network.hash, DESCRIPTION), description)
+    return there or network
+
+
+def _contents(network: Network) -> dict[str, bytes]:
     from safetensors.numpy import save as save_arrays
     from safetensors.torch import save as save_tensors
 
+    assert isinstance(network.signals, Signals)
     state = {name: tensor.clone().contiguous() for name, tensor in network.model.state_dict().items()}
-    contents = {
+    return {
         WEIGHTS: save_tensors(state),
         SIGNALS: save_arrays({"ids": network.signals.ids, "logits": network.signals.logits}),
     }
-    description = {
+
+
+def _describe(network: Network, splits: Splits, seed: int) -> dict[str, Any]:
+    return {
         "format": FORMAT_VERSION,
         **network.record(),
         "seed": seed,
@@ -109,12 +150,7 @@ def _save(network: Network, splits: Splits, seed: int, storage: Storage) -> None
         "class_count": splits.class_count,
         "config": network.config.model_dump(mode="json", by_alias=True),
         "metrics": dict(network.metrics),
-        "sha256": {file: _sha256(content) for file, content in contents.items()},
     }
-    for file, content in contents.items():
-        storage.write(_path(network.hash, file), content)
-    # Last: its presence says that the rest is complete.
-    storage.write(_path(network.hash, DESCRIPTION), json.dumps(description, indent=2).encode())
 
 
 def _restore(
@@ -140,8 +176,28 @@ def _restore(
     )
 
 
+def _stored(network: Network, storage: Storage) -> StoredSignals:
+    assert isinstance(network.signals, Signals)
+    class_count = network.signals.logits.shape[1]
+    description = json.loads(storage.read(_path(network.hash, DESCRIPTION)))
+    path = _path(network.hash, _stored_as(SIGNALS, description))
+    return StoredSignals(network.signals.ids, class_count, storage, path)
+
+
 def _path(name: str, file: str) -> str:
     return f"teachers/{name}/{file}"
+
+
+def _stored_as(file: str, description: Mapping[str, Any]) -> str:
+    """The name under which `file` is stored; earlier versions used the plain one."""
+    stored: str = description.get("files", {}).get(file, file)
+    return stored
+
+
+def _with_content(file: str, digest: str) -> str:
+    """`teacher.safetensors` → `teacher-0123456789ab.safetensors`."""
+    stem, _, ending = file.partition(".")
+    return f"{stem}-{digest[:12]}.{ending}"
 
 
 def _sha256(content: bytes) -> str:

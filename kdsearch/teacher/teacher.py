@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 
-import numpy as np
-
 from kdsearch.config.schema import TeacherConfig
+from kdsearch.teacher.signals import SeveralSignals
 from kdsearch.teacher.signals import Signals
+from kdsearch.teacher.signals import SignalSource
+from kdsearch.teacher.signals import StoredSignals
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
     from torch import nn
 
@@ -27,7 +28,7 @@ class Network:
     """Of everything that made it: data, samples seen, config, seed, format."""
     config: TeacherConfig
     model: nn.Module
-    signals: Signals
+    signals: Signals | StoredSignals
     """Of train pool and validation split together, by sample id."""
     metrics: Mapping[str, float]
     """On the validation split: `val_accuracy`, `val_balanced_accuracy`, and of it as an estimate of probabilities
@@ -68,13 +69,11 @@ class Teacher:
             raise ValueError(f"the teacher {self.config.name} has {len(self.networks)} networks")
         return self.networks[0].model
 
-    @functools.cached_property
-    def signals(self) -> Signals:
-        """Of train pool and validation split: logits [N, C], of several networks [N, M, C]."""
-        first = self.networks[0].signals
-        if len(self.networks) == 1:
-            return first
-        return Signals(first.ids, np.stack([network.signals.logits for network in self.networks], axis=1))
+    @property
+    def signals(self) -> SignalSource:
+        """Of train pool and validation split: logits [n, C], of several networks [n, M, C]."""
+        sources = tuple(network.signals for network in self.networks)
+        return sources[0] if len(sources) == 1 else SeveralSignals(sources)
 
     def logits_of(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """One answer per sample, [n, C]: of several networks the logarithm of their mean probabilities."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import numpy as np
 
 from kdsearch.config.locations import PRETRAINED
 from kdsearch.config.schema import TeacherConfig
+from kdsearch.data import Split
 from kdsearch.data import Splits
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
@@ -18,6 +20,7 @@ from kdsearch.models import build_model
 from kdsearch.models import parameter_count
 from kdsearch.recipe import Recipe
 from kdsearch.seeds import derive_seed
+from kdsearch.teacher.answers import ask_here
 from kdsearch.teacher.identity import network_hash
 from kdsearch.teacher.identity import network_seed
 from kdsearch.teacher.identity import teacher_samples
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
     from kdsearch.distiller import Distiller
     from kdsearch.ledger.records import Point
+    from kdsearch.teacher.answers import Ask
 
 LABELS_ONLY = Recipe("labels", alpha=0.0)
 
@@ -64,8 +68,12 @@ def train_network(
     *,
     device: str | torch.device = "auto",
     on_evaluation: Callable[[Distiller, Point], bool | None] | None = None,
+    ask: Ask = ask_here,
 ) -> Network:
-    """One network: trained on `config.sample_count` samples of the pool, or with the weights that `config` names."""
+    """One network: trained on `config.sample_count` samples of the pool, or with the weights that `config` names.
+
+    `ask` has it answer for all samples.
+    """
     device = resolve_device(device)
     started = time.monotonic()
     if config.weights is None:
@@ -74,7 +82,7 @@ def train_network(
         model, sample_count = _with_weights(config, splits).to(device), 0
     seconds = time.monotonic() - started
     model = frozen(model)
-    signals = _signals(model, splits, device)
+    signals = _signals(model, splits, device, ask)
     return Network(
         hash=network_hash(config, splits, seed),
         config=config,
@@ -168,19 +176,19 @@ def _with_weights(config: TeacherConfig, splits: Splits) -> nn.Module:
     return model
 
 
-def _signals(model: nn.Module, splits: Splits, device: torch.device) -> Signals:
-    import torch
-
-    from kdsearch.distiller import predict
+def _signals(model: nn.Module, splits: Splits, device: torch.device, ask: Ask) -> Signals:
     from kdsearch.distiller.evaluation import CHUNK
 
     parts = (splits.pool, splits.validation)
-    # Images on disk are decoded a chunk at a time.
-    chunks = (part.inputs[start : start + CHUNK] for part in parts for start in range(0, len(part), CHUNK))
-    logits = [predict(model, torch.from_numpy(chunk).to(device)).float().cpu().numpy() for chunk in chunks]
+    places = [(part, slice(start, start + CHUNK)) for part in parts for start in range(0, len(part), CHUNK)]
+    logits = ask(model, [functools.partial(_inputs, part, place) for part, place in places], device)
     ids = np.concatenate([part.ids for part in parts])
     order = np.argsort(ids)
     return Signals(ids[order], np.concatenate(logits)[order])
+
+
+def _inputs(part: Split, place: slice) -> np.ndarray:
+    return np.asarray(part.inputs[place])
 
 
 def _validation_metrics(logits: np.ndarray, splits: Splits) -> dict[str, float]:

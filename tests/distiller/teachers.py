@@ -90,9 +90,21 @@ def student(
     model: ModelConfig = MLP,
     seed: int = 0,
     layer: str | None = None,
+    devices: int = 1,
     **changes: Any,
 ) -> Distiller:
-    return new_distiller(model, recipe, training(**changes), data, seed=seed, device=CPU, teacher=teacher, layer=layer)
+    """`devices`: so many copies of the student share each batch."""
+    return new_distiller(
+        model,
+        recipe,
+        training(**changes),
+        data,
+        seed=seed,
+        device=CPU,
+        teacher=teacher,
+        layer=layer,
+        beside=[CPU] * (devices - 1),
+    )
 
 
 def losses(trained: Distiller, until: int | None = None) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -134,6 +135,21 @@ def test_a_student_goes_on_alone_or_in_another_pack(optimizer: str) -> None:
     for single, continued, stayed in zip(whole, later, first, strict=True):
         assert torch.allclose(weights(continued), weights(single), atol=1e-5)
         assert torch.allclose(weights(stayed), weights(single), atol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_checkpoint_in_a_pack_is_as_large_as_one_of_a_student_alone(optimizer: str) -> None:
+    settings: dict[str, Any] = {"optimizer": optimizer, "learning_rate": 0.01}
+    alone, packed = students([KL], **settings)[0], students([KL] * 16, **settings)
+    alone.advance(3)
+    PackedDistiller(packed).advance(3, never)
+    assert _saved_bytes(packed[0]) == pytest.approx(_saved_bytes(alone), rel=0.05)
+
+
+def _saved_bytes(distiller: Distiller) -> int:
+    buffer = io.BytesIO()
+    torch.save(distiller.state_dict(), buffer)
+    return len(buffer.getvalue())
 
 
 def test_each_has_its_own_samples_signals_and_unlabelled_ones() -> None:

@@ -23,6 +23,7 @@ from kdsearch.distiller.sets import UNLABELLED
 from kdsearch.recipe import Recipe
 from kdsearch.teacher import Lesson
 from kdsearch.teacher import LessonPlan
+from kdsearch.teacher import Signals
 from kdsearch.teacher import Teacher
 from kdsearch.teacher import give_lesson
 from kdsearch.teacher import train_teacher
@@ -208,12 +209,13 @@ def test_controls_from_python(splits: Splits, teacher: Teacher) -> None:
     assert len(set(states)) == 4
     accuracy = {signal: result.metrics["val_accuracy"] for signal, result in found.items()}
     assert accuracy["random_head"] < min(accuracy["teacher"], accuracy["smoothed"], accuracy["shuffled"])
+    ids = np.sort(np.concatenate([splits.pool.ids, splits.validation.ids]))
     other = dataclasses.replace(
         teacher,
         networks=(
             dataclasses.replace(
                 teacher.networks[0],
-                signals=dataclasses.replace(teacher.signals, logits=-teacher.signals.logits),
+                signals=Signals(ids, -teacher.signals.of(ids)),
             ),
         ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,13 @@ from kdsearch.config.schema import TeacherConfig
 from kdsearch.config.schema import TrainingConfig
 from kdsearch.data import Splits
 from kdsearch.data import load_splits
+from kdsearch.distiller import Distiller
 from kdsearch.distiller import EvaluationSet
 from kdsearch.distiller import TrainingSet
 from kdsearch.distiller import distill
 from kdsearch.distiller import predict
 from kdsearch.errors import InputError
+from kdsearch.ledger import Point
 from kdsearch.recipe import Recipe
 from kdsearch.storage import LocalStorage
 from kdsearch.teacher import Signals
@@ -55,17 +58,22 @@ def files(storage: LocalStorage) -> dict[str, tuple[bytes, int]]:
     return {p: (storage.read(p), (storage.local_path / p).stat().st_mtime_ns) for p in storage.list("teachers")}
 
 
+def stored(storage: LocalStorage, teacher: Teacher) -> dict[str, str]:
+    """Where the description, the weights and the signals of a teacher are."""
+    folder = f"teachers/{teacher.hash}"
+    files = json.loads(storage.read(f"{folder}/teacher.json"))["files"]
+    return {"teacher.json": f"{folder}/teacher.json"} | {name: f"{folder}/{file}" for name, file in files.items()}
+
+
 def test_trained_once_and_reused(splits: Splits, storage: LocalStorage) -> None:
     first = ensure_teacher(CONFIG, splits, 0, storage)
     before = files(storage)
     again = ensure_teacher(CONFIG, splits, 0, storage)
     assert files(storage) == before
-    assert sorted(before) == [
-        f"teachers/{first.hash}/{name}" for name in ("signals.safetensors", "teacher.json", "teacher.safetensors")
-    ]
+    assert sorted(before) == sorted(stored(storage, first).values())
     assert weights(again) == weights(first)
     assert again.record() == first.record()
-    assert np.array_equal(again.signals.logits, first.signals.logits)
+    assert np.array_equal(again.signals.of(splits.pool.ids), first.signals.of(splits.pool.ids))
 
 
 def test_training_again_gives_the_same_teacher(splits: Splits) -> None:
@@ -95,7 +103,7 @@ def test_everything_that_makes_a_teacher_is_in_its_hash(splits: Splits) -> None:
 @pytest.mark.parametrize("missing", ["teacher.json", "teacher.safetensors", "signals.safetensors"])
 def test_a_half_written_teacher_is_not_reused(splits: Splits, storage: LocalStorage, missing: str) -> None:
     teacher = ensure_teacher(CONFIG, splits, 0, storage)
-    storage.delete(f"teachers/{teacher.hash}/{missing}")
+    storage.delete(stored(storage, teacher)[missing])
     assert find_teacher(CONFIG, splits, 0, storage) is None
     assert weights(ensure_teacher(CONFIG, splits, 0, storage)) == weights(teacher)
     assert find_teacher(CONFIG, splits, 0, storage) is not None
@@ -104,14 +112,61 @@ def test_a_half_written_teacher_is_not_reused(splits: Splits, storage: LocalStor
 @pytest.mark.parametrize("damaged", ["teacher.json", "teacher.safetensors", "signals.safetensors"])
 def test_a_damaged_teacher_is_not_reused(splits: Splits, storage: LocalStorage, damaged: str) -> None:
     teacher = ensure_teacher(CONFIG, splits, 0, storage)
-    path = f"teachers/{teacher.hash}/{damaged}"
+    path = stored(storage, teacher)[damaged]
     storage.write(path, storage.read(path)[:-5])
     assert find_teacher(CONFIG, splits, 0, storage) is None
+    assert weights(ensure_teacher(CONFIG, splits, 0, storage)) == weights(teacher)
+    assert find_teacher(CONFIG, splits, 0, storage) is not None
+
+
+def test_of_two_that_are_trained_at_once_both_sweeps_have_the_first(splits: Splits, storage: LocalStorage) -> None:
+    """On a GPU they differ in the last bits: here they are made to."""
+    ready = threading.Barrier(2)
+    teachers: dict[int, Teacher] = {}
+
+    def train(number: int) -> None:
+        started: list[int] = []
+
+        def differ(distiller: Distiller, point: Point) -> None:
+            if not started:
+                started.append(number)
+                ready.wait()
+            with torch.no_grad():
+                next(distiller.model.parameters()).add_(number / 1000)
+
+        teachers[number] = ensure_teacher(CONFIG, splits, 0, storage, on_evaluation=differ)
+
+    threads = [threading.Thread(target=train, args=(number,)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert weights(teachers[1]) == weights(teachers[2])
+    ids = splits.pool.ids
+    assert np.array_equal(teachers[1].signals.of(ids), teachers[2].signals.of(ids))
+    found = find_teacher(CONFIG, splits, 0, storage)
+    assert found is not None and weights(found) == weights(teachers[1])
+
+
+def test_a_teacher_of_an_earlier_version_is_read(splits: Splits, storage: LocalStorage) -> None:
+    teacher = ensure_teacher(CONFIG, splits, 0, storage)
+    places = stored(storage, teacher)
+    for name, path in places.items():
+        if name != "teacher.json":
+            storage.write(f"teachers/{teacher.hash}/{name}", storage.read(path))
+            storage.delete(path)
+    description = json.loads(storage.read(places["teacher.json"]))
+    del description["files"]
+    storage.write(places["teacher.json"], json.dumps(description).encode())
+    found = find_teacher(CONFIG, splits, 0, storage)
+    assert found is not None and weights(found) == weights(teacher)
 
 
 def test_signals_are_the_teachers_outputs_by_sample(splits: Splits) -> None:
     teacher = train_teacher(CONFIG, splits, 0)
-    assert set(teacher.signals.ids) == set(splits.pool.ids) | set(splits.validation.ids)
+    signals = teacher.signals
+    assert isinstance(signals, Signals)
+    assert set(signals.ids) == set(splits.pool.ids) | set(splits.validation.ids)
     samples = splits.samples(50, subset_seed=1)
     cached = teacher.signals.of(samples.ids)
     online = predict(teacher.model, torch.from_numpy(samples.inputs)).numpy()
@@ -132,7 +187,7 @@ def test_sees_the_pool_alone(splits: Splits) -> None:
 
 def test_distilling_leaves_the_teacher_as_it_was(splits: Splits) -> None:
     teacher = train_teacher(CONFIG, splits, 0)
-    before, signals = weights(teacher), teacher.signals.logits.copy()
+    before, signals = weights(teacher), teacher.signals.of(splits.pool.ids)
     samples = splits.samples(50, subset_seed=1)
     distill(
         ModelConfig(name="mlp", hidden=(8,)),
@@ -142,7 +197,7 @@ def test_distilling_leaves_the_teacher_as_it_was(splits: Splits) -> None:
         EvaluationSet.of(splits.validation, teacher.signals.of(splits.validation.ids)),
         seed=0,
     )
-    assert weights(teacher) == before and np.array_equal(teacher.signals.logits, signals)
+    assert weights(teacher) == before and np.array_equal(teacher.signals.of(splits.pool.ids), signals)
     assert not teacher.model.training
     assert not any(parameter.requires_grad for parameter in teacher.model.parameters())
 
