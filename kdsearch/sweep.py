@@ -164,28 +164,29 @@ def run_sweep(overrides: Iterable[str] = ()) -> Sweep:
 
 
 def load(name: str, storage: str | None = None, ledger: str | None = None) -> Sweep:
-    """A sweep by name, from the ledger inside `storage`, or from the one at the URL `ledger`.
+    """A sweep by name, from the ledger at the URL `ledger`, or from the one of `storage`.
 
-    `storage` is `kdsearch-data` where neither is given. With a `ledger` alone it is the one that the sweep was started
-    with.
+    What is not given is what the environment names (KDSEARCH_STORAGE, KDSEARCH_LEDGER), or `./kdsearch-data` and the
+    ledger inside the storage. With a `ledger` but no `storage` it is the one that the sweep was started with.
 
     Raises:
         InputError: there is no such ledger, or no such sweep in it.
     """
     from kdsearch.config.compose import resolve_locations
+    from kdsearch.config.place import is_set
     from kdsearch.config.stored import stored_part
     from kdsearch.ledger import open_ledger
 
-    if storage is None and ledger is None:
-        storage = "kdsearch-data"
-    url = ledger or resolve_locations([f"storage={storage}"]).ledger
-    opened = open_ledger(url)
+    if ledger is None:
+        places = resolve_locations([] if storage is None else [f"storage={storage}"])
+        ledger, storage = places.ledger, storage if storage or is_set("ledger") else places.storage
+    opened = open_ledger(ledger)
     try:
         record = opened.sweep(name)
         if record is None:
             known = ", ".join(sweep.name for sweep in opened.sweeps()) or "none"
             raise InputError([Problem("name", name, f"no such sweep in the ledger; it has: {known}")])
-        return Sweep(record, tuple(opened.trials(name)), url, storage or str(stored_part(record.config, "storage")))
+        return Sweep(record, tuple(opened.trials(name)), ledger, storage or str(stored_part(record.config, "storage")))
     finally:
         opened.close()
 

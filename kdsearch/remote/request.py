@@ -8,19 +8,26 @@ import re
 import shlex
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from pathlib import PurePosixPath
+from typing import Any
 
 from kdsearch.config.check_models import all_models
 from kdsearch.config.checks import check_elsewhere
 from kdsearch.config.compose import Composed
 from kdsearch.config.compose import apply_overrides
 from kdsearch.config.compose import compose_sweep
+from kdsearch.config.locations import DEFAULT_STORAGE
 from kdsearch.config.locations import PRETRAINED
 from kdsearch.config.locations import is_s3
 from kdsearch.config.overrides import Line
 from kdsearch.config.overrides import read_lines
+from kdsearch.config.overrides import split
+from kdsearch.config.place import is_set
+from kdsearch.config.place import place_overrides
 from kdsearch.config.secrets import mask_url
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
@@ -30,7 +37,6 @@ _REFERENCE = re.compile(r"\$\{oc\.env:(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_KEY = re.compile(r"(.*[._])?(password|passwd|token|secret|api_key|access_key)", re.IGNORECASE)
 _FILES = re.compile(r"dataset\.root|.*\.weights")
 """Keys that name files on the nodes."""
-DEFAULT_STORAGE = "./kdsearch-data"
 HERE_ONLY = ("must be writable", "must be a folder that can be created")
 """How the problems begin that only this machine has with a folder of the nodes."""
 
@@ -43,6 +49,8 @@ class Request:
     words: tuple[str, ...]
     targets: tuple[str, ...] = ()
     """Import paths of the user's own code."""
+    stored: Mapping[str, Any] = field(default_factory=dict)
+    """The configuration that these words make, in the form in which the ledger keeps it."""
 
     @property
     def entrypoint(self) -> str:
@@ -56,7 +64,7 @@ def sweep_request(overrides: Iterable[str], *, shared_storage: bool = False) -> 
     Raises:
         InputError: everything that is wrong with it.
     """
-    words, lines, problems = _read(overrides)
+    words, lines, problems = _read(_with_place(overrides))
     problems += _place_problems(lines, DEFAULT_STORAGE, shared_storage)
     try:
         with _environment_of_the_cluster(lines):
@@ -77,7 +85,8 @@ def resume_request(name: str, overrides: Iterable[str], *, shared_storage: bool 
     from kdsearch.cli.lookup import stored_config
     from kdsearch.config.compose import LOCATIONS
 
-    words, lines, problems = _read(overrides)
+    # A ledger that is named knows the sweep's storage.
+    words, lines, problems = _read(_with_place(overrides, "storage" if is_set("ledger") else ""))
     places, ledger = find_ledger([line.text for line in lines if line.key in LOCATIONS])
     record = find_sweep(ledger, name)
     ledger.close()
@@ -86,6 +95,12 @@ def resume_request(name: str, overrides: Iterable[str], *, shared_storage: bool 
         composed = apply_overrides(stored, words, outside_world=False)
     problems += _place_problems(lines, composed.config.storage, shared_storage)
     return _request(f"resume {name}", words, lines, composed, problems)
+
+
+def _with_place(overrides: Iterable[str], known: str = "") -> list[str]:
+    """With the place that this machine's environment names, for keys but `known` that the overrides leave open."""
+    words = list(overrides)
+    return [*place_overrides({known, *(split(word)[0] for word in words)}), *words]
 
 
 def _read(overrides: Iterable[str]) -> tuple[list[str], list[Line], list[Problem]]:
@@ -111,7 +126,8 @@ def _request(
     if found:
         raise InputError(found)
     targets = [config.dataset.target, *(model.target for _, model in all_models(config))]
-    return Request(config.name, (*command.split(), *words), tuple(target for target in targets if target is not None))
+    own_code = tuple(target for target in targets if target is not None)
+    return Request(config.name, (*command.split(), *words), own_code, composed.stored)
 
 
 def _secrets(lines: Iterable[Line]) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 import logging
-import time
+from collections import Counter
 from collections import deque
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -35,6 +35,7 @@ from kdsearch.ledger import TrialResult
 from kdsearch.ledger import TrialState
 from kdsearch.outage import AwayError
 from kdsearch.search.advisor import Advisor
+from kdsearch.search.clock import SearchClock
 from kdsearch.search.pack import Judgement
 from kdsearch.search.pack import Outcome
 from kdsearch.search.pack import Pack
@@ -83,19 +84,22 @@ class Study:
     advisor: Advisor | None
     records: dict[int, TrialRecord]
     inherited: int = 0
-    """How many trials of earlier generations of this study count as its own: they lie inside its space."""
+    """How many trials of other generations of this study count as its own: they lie inside its space."""
     to_start: deque[FixedTrial] = field(init=False)
     unfinished: set[int] = field(init=False)
+    dropped: int = field(init=False)
+    """How many of its trials count for nothing."""
 
     def __post_init__(self) -> None:
-        there = {(record.control, record.confirms, record.replicate) for record in self.records.values()}
+        there = {_identity(record) for record in self.records.values() if not record.is_dropped}
         self.to_start = deque(trial for trial in self.plan.fixed if trial.identity not in there)
         self.unfinished = {number for number, record in self.records.items() if not record.state.is_finished}
+        self.dropped = sum(record.is_dropped for record in self.records.values())
 
     @property
     def to_ask(self) -> int:
         """How many searched trials are still to be asked for."""
-        return max(0, self.plan.searched - self.inherited - len(self.records))
+        return max(0, self.plan.searched - self.inherited - (len(self.records) - self.dropped))
 
     @property
     def target(self) -> int:
@@ -109,9 +113,16 @@ class Study:
 
 class Attempt:
     def __init__(
-        self, ledger: Ledger, config: SweepConfig, number: int, spool: Spool, observers: Iterable[Observer] = ()
+        self,
+        ledger: Ledger,
+        config: SweepConfig,
+        number: int,
+        spool: Spool,
+        observers: Iterable[Observer] = (),
+        clock: SearchClock | None = None,
     ) -> None:
         self.number = number
+        self.clock = clock or SearchClock(config.time_budget)
         self.stop_reason: str | None = None
         self.failures: list[TrialRecord] = []
         """Trials that ended as FAIL in this attempt."""
@@ -124,61 +135,105 @@ class Attempt:
         self._studies: dict[str, Study] = {}
         self._exchanges: dict[Kind, Exchange] = {}
         """Between the studies of a kind, which have one space; empty without transfer."""
-        self._confirmed: set[int] = set()
+        self._unconfirmed = list(config.sample_counts) if config.confirm.top_k else []
+        """The sample counts whose confirmation is not planned yet."""
+        self._set_aside = 0
+        """How many trials are in studies that the sweep no longer has."""
+        self._is_open = False
         self._out: dict[str, TrialRecord] = {}
+        self._sendings: Counter[str] = Counter()
+        """How often each trial went out."""
         self._left_behind: deque[TrialRecord] = deque()
         self._ready: deque[TrialRecord] = deque()
         """Started, and to go out next."""
         self._spooled = spool.outcomes()
         self._in_hand: Outcome | None = None
-        self._deadline: float | None = None
 
-    def open(self, seconds_used: float = 0.0) -> None:
+    def open(self) -> None:
         """Open every study and take up what earlier attempts left: finished but untold trials, orphans.
 
-        `seconds_used` counts towards `time_budget`: what earlier attempts spent.
+        The observers do not hear of it: they have the ledger.
         """
-        if self._config.time_budget is not None:
-            self._deadline = time.monotonic() + self._config.time_budget - seconds_used
         for plan in (*control_plans(self._config), *search_plans(self._config)):
             self._open_study(plan)
         self._plan_confirmations()
-        self._spool.forget([key for key in self._spooled if key.rpartition("#")[0] in self._studies])
+        self._settle_other_studies()
+        self._spool.forget(list(self._spooled))
+        self._is_open = True
+
+    def begin_search(self) -> None:
+        """Data and teacher are ready: from now on the time counts towards `time_budget`."""
+        if not self._is_search_over:
+            self.clock.start()
+
+    def _settle_other_studies(self) -> None:
+        """What is under way in a study that the sweep no longer has is dropped; a confirmation's waits for its turn."""
+        for row in self._ledger.studies(self._config.name):
+            if row.name in self._studies:
+                continue
+            will_be_opened = row.kind is Kind.CONFIRM and row.sample_count in self._unconfirmed
+            for record in self._ledger.study_trials(row):
+                self._set_aside += not will_be_opened
+                if record.state.is_finished or self._tell_if_untold(row, record):
+                    continue
+                if not will_be_opened:
+                    self._drop(row, record)
+                elif record.state is TrialState.RUNNING:
+                    self._ledger.suspend_trial(row, record.number)
+
+    def _drop(self, row: StudyRow, record: TrialRecord) -> TrialRecord:
+        """End a trial that an earlier attempt left behind and the sweep no longer has; it counts as no failure."""
+        result = failed(Reason.DROPPED, "the sweep was changed while it was under way, and no longer has it")
+        dropped = self._ledger.finish_trial(self._config.name, row, record.number, result, ())
+        for observer in self._observers if self._is_open else ():
+            observer.trial_finished(dropped, ())
+        return dropped
 
     def _open_study(self, plan: StudyPlan) -> None:
-        """Open the study of `plan`: where its space was changed, a new generation, and the earlier ones to end them."""
+        """Open the study of `plan`: where its space was changed, its generation, and the other ones to end them."""
         if plan.space is None:
             self._add_study(plan)
             return
         space = plan.space.describe()
         rows = {row.name: row for row in self._ledger.studies(self._config.name)}
-        number = 1
-        earlier: list[Study] = []
-        while (row := rows.get(plan.generation(number).name)) is not None and row.space not in (space, None):
-            earlier.append(self._add_study(replace(plan.generation(number), searched=0), row.space))
-            number += 1
-        self._add_study(plan.generation(number), space, earlier)
+        spaces: dict[int, str | None] = {}
+        while (row := rows.get(plan.generation(len(spaces) + 1).name)) is not None:
+            spaces[len(spaces) + 1] = row.space
+        # A space that the study has had before is that generation's again.
+        current = max((number for number, its in spaces.items() if its in (space, None)), default=len(spaces) + 1)
+        others = [
+            self._add_study(replace(plan.generation(number), searched=0), its)
+            for number, its in spaces.items()
+            if number != current
+        ]
+        self._add_study(plan.generation(current), space, others)
 
-    def _add_study(self, plan: StudyPlan, space: str | None = None, earlier: Sequence[Study] = ()) -> Study:
+    def _add_study(self, plan: StudyPlan, space: str | None = None, others: Sequence[Study] = ()) -> Study:
         row = self._ledger.open_study(plan.name, plan.kind, plan.sample_count, maximize=self._maximize, space=space)
         found = self._ledger.study_trials(row)
         if any([self._tell_if_untold(row, record) for record in found]):
             found = self._ledger.study_trials(row)
         records = {record.number: record for record in found}
-        inherited = [] if plan.space is None else self._inherited(plan.space, earlier)
+        if plan.space is None:
+            wanted = {trial.identity for trial in plan.fixed}
+            for record in found:
+                if not record.state.is_finished and _identity(record) not in wanted:
+                    records[record.number] = self._drop(row, record)
+        inherited = [] if plan.space is None else self._inherited(plan.space, others)
         advisor = self._make_advisor(plan, row, [trial for trial in inherited if trial.state.is_finished()])
         study = Study(plan, row, advisor, records, len(inherited))
         self._left_behind.extend(records[number] for number in sorted(study.unfinished))
         self._studies[plan.name] = study
         return study
 
-    def _inherited(self, space: Space, earlier: Sequence[Study]) -> list[FrozenTrial]:
-        """The trials of earlier generations that `space` could have given, as it would have given them."""
+    def _inherited(self, space: Space, others: Sequence[Study]) -> list[FrozenTrial]:
+        """The trials of other generations that `space` could have given, as it would have given them."""
         found = []
-        for study in earlier:
+        for study in others:
             for trial in self._ledger.frozen_trials(study.row):
-                params = space.params_of(study.records[trial.number].recipe)
-                if params is not None:
+                record = study.records[trial.number]
+                params = space.params_of(record.recipe)
+                if params is not None and not record.is_dropped:
                     adopted = copy.copy(trial)
                     adopted.params, adopted.distributions = params, space.distributions(params)
                     found.append(adopted)
@@ -233,18 +288,13 @@ class Attempt:
     def is_complete(self) -> bool:
         """Whether every trial that the config asks for is there and finished."""
         studies = self._studies.values()
-        return not any(study.unfinished or study.to_start or study.to_ask for study in studies)
-
-    @property
-    def out_of_time(self) -> bool:
-        return self._deadline is not None and time.monotonic() > self._deadline
+        return not self._unconfirmed and not any(s.unfinished or s.to_start or s.to_ask for s in studies)
 
     @property
     def target(self) -> int:
         """How many trials the sweep has when it is complete, as far as is known: confirmations are planned late."""
         planned = sum(study.target for study in self._studies.values())
-        unplanned = len(self._config.sample_counts) - len(self._confirmed)
-        return planned + unplanned * confirmations_per_count(self._config)
+        return planned + self._set_aside + len(self._unconfirmed) * confirmations_per_count(self._config)
 
     @property
     def records(self) -> list[TrialRecord]:
@@ -252,10 +302,26 @@ class Attempt:
 
     @property
     def _has_more(self) -> bool:
-        return bool(self._left_behind or self._ready) or any(self._can_start(study) for study in self._studies.values())
+        return (
+            bool(self._left_behind or self._ready)
+            or any(self._can_start(study) for study in self._studies.values())
+            or any(self._is_search_done(n) for n in self._unconfirmed)
+        )
 
     def _can_start(self, study: Study) -> bool:
-        return bool(study.to_start) or (study.to_ask > 0 and not self.out_of_time)
+        return bool(study.to_start) or (study.to_ask > 0 and not self.clock.is_used_up)
+
+    def _is_search_done(self, sample_count: int) -> bool:
+        """Whether controls and search of a sample count are at their end, or out of time."""
+        return not any(
+            study.unfinished or self._can_start(study)
+            for study in self._studies.values()
+            if study.plan.sample_count == sample_count and study.plan.kind is not Kind.CONFIRM
+        )
+
+    @property
+    def _is_search_over(self) -> bool:
+        return all(self._is_search_done(n) for n in self._config.sample_counts)
 
     # What goes out
 
@@ -269,6 +335,7 @@ class Attempt:
             room = 0 if record is None else self._room(record)
             while record is not None:
                 self._out[record.key] = record
+                self._sendings[record.key] += 1
                 records.append(record)
                 record = self._next_beside(records[0]) if len(records) < room else None
         except AwayError as error:
@@ -277,11 +344,13 @@ class Attempt:
             for observer in self._observers:
                 observer.trial_started(record)
         slots = tuple(self._slot(record) for record in records)
-        return Pack(self.number, slots, self.packing.is_batched) if slots else None
+        return Pack(self.number, slots, self.packing.is_batched(slots[0].recipe.student)) if slots else None
 
     def _next(self) -> TrialRecord | None:
         if self._ready:
             return self._ready.popleft()
+        if not self._left_behind:
+            self._plan_confirmations()
         return self._continue_next() if self._left_behind else self._start_next()
 
     def _next_beside(self, first: TrialRecord) -> TrialRecord | None:
@@ -305,7 +374,8 @@ class Attempt:
         plan = self._studies[record.study].plan
         same = [study for study in self._studies.values() if study.plan.kind is plan.kind]
         available = sum(len(study.to_start) + study.to_ask for study in same) + len(self._left_behind) + 1
-        return self.packing.room(record, available, plan.searched if record.params else None)
+        searched = plan.searched if record.params else None
+        return self.packing.room(record, self._replicates(record), available, searched)
 
     def _continue_next(self) -> TrialRecord:
         """Send out again what an earlier attempt, or a lost worker, left behind."""
@@ -316,8 +386,6 @@ class Attempt:
         return record
 
     def _start_next(self) -> TrialRecord | None:
-        if self.out_of_time:
-            self._plan_confirmations()
         for kind in (Kind.CONTROL, Kind.SEARCH, Kind.CONFIRM):
             studies = [s for s in self._studies.values() if s.plan.kind is kind and self._can_start(s)]
             if studies:
@@ -375,12 +443,16 @@ class Attempt:
             number=record.number,
             sample_count=record.sample_count,
             recipe=record.recipe,
+            sending=self._sendings[record.key],
             seed=record.seed,
             subset_seed=record.subset_seed,
-            replicates=1 if confirms else self._config.search.replicates,
+            replicates=self._replicates(record),
             judged=record.kind is Kind.SEARCH and self._config.pruner != "none",
             on_test=confirms,
         )
+
+    def _replicates(self, record: TrialRecord) -> int:
+        return 1 if record.kind is Kind.CONFIRM else self._config.search.replicates
 
     # What comes back
 
@@ -437,6 +509,12 @@ class Attempt:
         study.put(record)
         self._left_behind.append(record)
 
+    def take_back(self, key: str) -> None:
+        """Trial `key` was checkpointed and has left a node that is about to be taken away; it goes out again."""
+        record = self._out.pop(key, None)
+        if record is not None:
+            self._left_behind.append(record)
+
     def stop(self, reason: str) -> None:
         """Send nothing out any more; the first reason stays."""
         self.stop_reason = self.stop_reason or reason
@@ -444,14 +522,19 @@ class Attempt:
     def abandon(self, reason: str) -> None:
         """Stop, and write nothing more about what is out: the sweep is another driver's now."""
         self.stop(reason)
-        self._out = {}
+        self._out.clear()
+        self._ready.clear()
+        self._left_behind.clear()
 
     def suspend_all(self) -> None:
         """Put whatever is still out, or was to go out next, back to WAITING: its workers are gone."""
-        for record in [*self._out.values(), *self._ready]:
+        self.clock.stop()
+        left_running = [record for record in self._left_behind if record.state is TrialState.RUNNING]
+        for record in [*self._out.values(), *self._ready, *left_running]:
             self._suspend(record)
         self._out.clear()
         self._ready.clear()
+        self._left_behind.clear()
 
     def _suspend(self, record: TrialRecord) -> None:
         study = self._studies[record.study]
@@ -481,8 +564,8 @@ class Attempt:
             self._count_failure(finished)
         for observer in self._observers:
             observer.trial_finished(finished, series)
-        if not study.unfinished:
-            self._plan_confirmations()
+        if self._is_search_over:
+            self.clock.stop()
 
     def _count_failure(self, record: TrialRecord) -> None:
         self.failures.append(record)
@@ -492,11 +575,13 @@ class Attempt:
 
     def _plan_confirmations(self) -> None:
         """Open the confirmation of every sample count whose controls and search are done."""
-        for n in self._config.sample_counts:
-            studies = [study for study in self._studies.values() if study.plan.sample_count == n]
-            if n in self._confirmed or any(study.unfinished or self._can_start(study) for study in studies):
-                continue
-            self._confirmed.add(n)
-            plan = confirm_plan(self._config, n, [r for study in studies for r in study.records.values()])
+        for n in [n for n in self._unconfirmed if self._is_search_done(n)]:
+            plan = confirm_plan(self._config, n, self.records)
             if plan is not None:
                 self._open_study(plan)
+            self._unconfirmed.remove(n)
+
+
+def _identity(record: TrialRecord) -> tuple[str | None, str | None, int | None]:
+    """Which of a plan's fixed trials it is."""
+    return (record.control, record.confirms, record.replicate)

@@ -1,9 +1,11 @@
-"""A small actor between driver and workers: verdicts at decision points, the word to stop, and how the storage does."""
+"""A small actor between driver and workers: verdicts at decision points, stop or leave, how the storage does."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from collections.abc import Collection
+from enum import StrEnum
 from typing import Any
 
 from kdsearch.outage import Outage
@@ -12,12 +14,22 @@ from kdsearch.outage import short
 BOARD_LOST = "Ray lost the node that the driver is connected to"
 
 
+class Wish(StrEnum):
+    """Why a worker is to checkpoint its trials now and end them."""
+
+    STOP = "stop"
+    """The sweep stops."""
+    LEAVE = "leave"
+    """The worker's node is about to be taken away."""
+
+
 class Board:
     """A verdict is written before the report it answers returns to the worker, so the worker finds it at once."""
 
     def __init__(self) -> None:
         self._pruned: dict[tuple[str, int], bool] = {}
         self._stopping = False
+        self._leaving: Collection[str] = ()
         self._storage_reports = 0
         self._storage_error: str | None = None
 
@@ -31,8 +43,15 @@ class Board:
     def stop(self) -> None:
         self._stopping = True
 
-    def stopping(self) -> bool:
-        return self._stopping
+    def leave(self, nodes: Collection[str]) -> None:
+        """These nodes, by Ray's ids, are the ones that are about to be taken away."""
+        self._leaving = nodes
+
+    def wish(self, node: str) -> Wish | None:
+        """What is wished of the workers on a node."""
+        if self._stopping:
+            return Wish.STOP
+        return Wish.LEAVE if node in self._leaving else None
 
     def put_storage_error(self, error: str | None) -> None:
         """How a worker's last write to the storage went."""
@@ -68,8 +87,14 @@ class BoardOutage(Outage):
 def start_board() -> BoardHandle:
     """Start the board where the driver runs; it takes no CPU from the trials and ends with the driver."""
     import ray
+
+    board: Any = ray.remote(Board)
+    return board.options(num_cpus=0, scheduling_strategy=on_this_node()).remote()
+
+
+def on_this_node() -> Any:
+    """Ray's scheduling strategy for what is to run where the driver does."""
+    import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    board: Any = ray.remote(Board)
-    return board.options(num_cpus=0, scheduling_strategy=here).remote()
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)

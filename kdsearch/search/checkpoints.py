@@ -1,7 +1,8 @@
 """Checkpoints of unfinished trials, in the sweep's storage.
 
-Each attempt writes under its own number, so a worker that outlived its driver can't overwrite what its successor
-writes. The newest one that can be read is used; a damaged one is passed over, which is why the one before it stays.
+Each attempt, and within it each sending of a trial, writes under its own number: a worker that outlived its driver, or
+was cut off and comes back, neither overwrites nor removes what its successor writes. The newest one that can be read is
+used; a damaged one is passed over, which is why the one before it stays.
 While the storage takes nothing, checkpoints go to a spool on the worker's own disk. A finished trial has none.
 """
 
@@ -27,12 +28,14 @@ KEPT = 2
 
 @dataclass(frozen=True)
 class CheckpointStore:
-    """The checkpoints of the trials of one sweep, as attempt `attempt` writes them."""
+    """The checkpoints of the trials of one sweep, as a worker writes them to whom attempt `attempt` sent a trial."""
 
     storage: Storage
     spool: Storage
     sweep: str
     attempt: int
+    sending: int = 1
+    """How often the attempt has sent the trial out."""
 
     def save(self, key: str, step: int, state: dict[str, Any]) -> Exception | None:
         """Write the state after `step`, then remove what it replaces.
@@ -43,14 +46,14 @@ class CheckpointStore:
 
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        path = f"{self._folder(key)}/attempt-{self.attempt:05d}/step-{step:010d}.pt"
+        path = f"{self._own_folder(key)}/step-{step:010d}.pt"
         try:
-            _write(self.storage, path, buffer.getvalue())
+            self._write(self.storage, key, path, buffer.getvalue())
         except Exception as error:
             logger.warning("the checkpoint %s goes to the spool: %s", path, error)
-            self._save_in_spool(path, buffer.getvalue())
+            self._save_in_spool(key, path, buffer.getvalue())
             return error
-        _remove(self.spool, self.spool.list(self._folder(key)))
+        _remove(self.spool, self._ours(self.spool, key))
         return None
 
     def load(self, key: str) -> dict[str, Any] | None:
@@ -76,30 +79,43 @@ class CheckpointStore:
         return None
 
     def remove(self, key: str) -> None:
-        """Remove all of a trial's; what can't be removed now is removed by `prune`."""
+        """Remove all of a trial's but those of a successor; what can't be removed now is removed by `prune`."""
         for storage in (self.storage, self.spool):
             try:
-                _remove(storage, storage.list(self._folder(key)))
+                _remove(storage, self._ours(storage, key))
             except Exception as error:
                 logger.warning("checkpoints of %s are left for later: %s", key, error)
 
-    def _save_in_spool(self, path: str, content: bytes) -> None:
+    def _save_in_spool(self, key: str, path: str, content: bytes) -> None:
         try:
-            _write(self.spool, path, content)
+            self._write(self.spool, key, path, content)
         except Exception as error:
             logger.warning("there is no checkpoint %s: the spool did not take it either: %s", path, error)
+
+    def _write(self, storage: Storage, key: str, path: str, content: bytes) -> None:
+        """Write it, and remove older ones of the same trial."""
+        storage.write(path, content)
+        _remove(storage, self._ours(storage, key)[:-KEPT])
+
+    def _ours(self, storage: Storage, key: str) -> list[str]:
+        """The trial's, oldest first, up to this worker's own: what comes after is its successor's."""
+        own = f"{self._own_folder(key)}/"
+        return [path for path in storage.list(self._folder(key)) if path < own or path.startswith(own)]
 
     def _folder(self, key: str) -> str:
         return f"{_root(self.sweep)}/{_name(key)}"
 
+    def _own_folder(self, key: str) -> str:
+        return f"{self._folder(key)}/attempt-{self.attempt:05d}/sending-{self.sending:05d}"
+
 
 def prune(storage: Storage, sweep: str, unfinished: Collection[str]) -> None:
-    """Remove the checkpoints of all trials but the `unfinished`, and what killed writes have left.
+    """Remove the checkpoints of all trials but the `unfinished`, and what killed writes have left of the sweep's files.
 
     No worker may be at work on the sweep.
     """
     try:
-        storage.discard_partial(_root(sweep))
+        storage.discard_partial(f"sweeps/{sweep}")
     except AwayError:
         raise
     except Exception as error:
@@ -108,13 +124,6 @@ def prune(storage: Storage, sweep: str, unfinished: Collection[str]) -> None:
     keep = {_name(key) for key in unfinished}
     depth = len(PurePosixPath(_root(sweep)).parts)
     _remove(storage, (path for path in storage.list(_root(sweep)) if PurePosixPath(path).parts[depth] not in keep))
-
-
-def _write(storage: Storage, path: str, content: bytes) -> None:
-    """Write it, and remove older ones of the same trial."""
-    storage.write(path, content)
-    folder = str(PurePosixPath(path).parent.parent)
-    _remove(storage, storage.list(folder)[:-KEPT])
 
 
 def _remove(storage: Storage, paths: Iterable[str]) -> None:

@@ -6,11 +6,11 @@ import contextlib
 import gc
 import logging
 import os
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from kdsearch.config.schema import SweepConfig
+from kdsearch.search.knock import place_of
 
 ENVIRONMENT = {
     # Kept as the user set them, where they did.
@@ -30,8 +30,7 @@ ENVIRONMENT = {
     "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",
 }
 
-LOOK_SECONDS = 2.0
-"""So often the cluster is asked how large it is."""
+ANSWER_SECONDS = 2.0
 
 AWS_CREDENTIALS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"}
 
@@ -51,7 +50,9 @@ def ray_cluster(config: SweepConfig) -> Iterator[None]:
         # Without an address Ray would join whatever cluster it finds here. Ours listens to this machine alone.
         options |= {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     else:
-        options["address"] = config.cluster.address
+        # With `auto` Ray takes to tokens wherever it finds one, whether or not the cluster does.
+        address = str(config.cluster.address)
+        options["address"] = place_of(address) if address == "auto" else address
     ray.init(**options)
     try:
         yield
@@ -65,36 +66,13 @@ def ray_cluster(config: SweepConfig) -> Iterator[None]:
             gc.enable()
 
 
-class Room:
-    """How many packs may be out at once: as many as the cluster has room for now, and one more.
+def leaving_nodes() -> frozenset[str]:
+    """Ids of the nodes that are about to be taken away: Ray drains them, as asked or when `ray start` gets SIGTERM.
 
-    The one more is there when a worker becomes free; and where there is none, it is what an autoscaler grows by. A
-    number under `resources.max_concurrent` is asked for at once, however many nodes are there.
+    Raises:
+        RayError: the cluster does not answer.
     """
+    from ray._private.worker import global_worker
 
-    def __init__(self, config: SweepConfig, pack_size: int) -> None:
-        """`pack_size` is that of the largest pack: `max_concurrent` counts trials."""
-        self._config = config
-        self._pack_size = pack_size
-        self._slots = 0
-        self._look_at = 0.0
-
-    def __call__(self) -> int:
-        wanted = self._config.resources.max_concurrent
-        if wanted != "auto":
-            return max(1, wanted // self._pack_size)
-        if time.monotonic() >= self._look_at:
-            self._slots = slots(self._config)
-            self._look_at = time.monotonic() + LOOK_SECONDS
-        return self._slots + 1
-
-
-def slots(config: SweepConfig) -> int:
-    """How many trials the cluster can train at once, as it stands."""
-    import ray
-
-    resources = ray.cluster_resources()
-    by_cpu = int(resources.get("CPU", 0) / config.resources.cpus_per_trial)
-    if config.resources.gpus_per_trial == 0:
-        return max(1, by_cpu)
-    return max(1, min(by_cpu, int(resources.get("GPU", 0) / config.resources.gpus_per_trial)))
+    cluster = global_worker.gcs_client  # type: ignore[attr-defined]
+    return frozenset(cluster.get_draining_nodes(timeout=ANSWER_SECONDS))

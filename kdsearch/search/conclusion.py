@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +24,11 @@ if TYPE_CHECKING:
     from kdsearch.tracking import Tracker
     from kdsearch.tracking.models import LoggableStudent
 
-TRACKER_SECONDS = 120.0
-"""How long the end of a complete sweep waits for MLflow to take what is left."""
 INTERRUPTED_TRACKER_SECONDS = 3.0
-"""The same when the sweep was interrupted: what is not delivered is written by the next attempt."""
+"""How long the end of an interrupted sweep waits for MLflow to take what is left; the next attempt writes the rest."""
+QUIET_SECONDS = 5.0
+"""After how long the end of another one says that it waits, as long as MLflow's patience allows."""
+SHOWN_PENDING = 3
 
 
 def conclude(
@@ -37,10 +40,12 @@ def conclude(
     *,
     failed: bool,
     console: Console,
-) -> None:
+    go_on: Callable[[], bool],
+) -> str | None:
     """Write report and parent run, print the leaderboard. `tracker` is None when MLflow was not opened.
 
-    `folder` is an empty one, for the report's files.
+    What MLflow has not taken, in words, or None. It is waited for as long as `go_on` says. `folder` is an empty one,
+    for the report's files.
 
     Raises:
         AwayError: ledger or storage stayed away for longer than is waited.
@@ -51,29 +56,39 @@ def conclude(
     write_report(sweep, records, folder)
     for file in report_files(folder):
         storage.write(f"sweeps/{config.name}/report/{file.relative_to(folder).as_posix()}", file.read_bytes())
+    pending = None
     if tracker is not None:
         students = _students(config, storage, sweep, records, console) if config.mlflow.register_students else []
-        _finish_tracking(tracker, config, sweep, records, folder, students, failed=failed, console=console)
+        name = config.mlflow.registered_model or config.name
+        found = findings(sweep, records)
+        seconds = INTERRUPTED_TRACKER_SECONDS if sweep.state is SweepState.INTERRUPTED else QUIET_SECONDS
+        if not tracker.finish(sweep.state, found, folder, seconds, failed, students, name):
+            pending = _wait(tracker, config, sweep, console, go_on)
+        tracker.close()
     console.print(leaderboard(sweep, records))
+    return pending
 
 
-def _finish_tracking(
-    tracker: Tracker,
-    config: SweepConfig,
-    sweep: SweepRecord,
-    records: list[TrialRecord],
-    report: Path,
-    students: list[LoggableStudent],
-    *,
-    failed: bool,
-    console: Console,
-) -> None:
-    interrupted = sweep.state is SweepState.INTERRUPTED
-    seconds = INTERRUPTED_TRACKER_SECONDS if interrupted else TRACKER_SECONDS
-    name = config.mlflow.registered_model or config.name
-    if not tracker.finish(sweep.state, findings(sweep, records), report, seconds, failed, students, name):
-        console.print("MLflow has not taken everything yet; the ledger has it, and the next start writes it.")
-    tracker.close()
+def _wait(
+    tracker: Tracker, config: SweepConfig, sweep: SweepRecord, console: Console, go_on: Callable[[], bool]
+) -> str | None:
+    """Wait until MLflow has taken all, unless the sweep was interrupted; what it has not, in words."""
+    left = tracker.pending
+    if left and sweep.state is not SweepState.INTERRUPTED:
+        patience = f"waiting for MLflow, which may be away for {config.mlflow.patience:g} s"
+        console.print(f"{patience}; to be written: {_named(left, sweep)}", markup=False)
+        if tracker.wait(None, go_on):
+            return None
+    pending = _named(tracker.pending, sweep)
+    console.print(f"MLflow does not have {pending}; the ledger does, and the next start writes it.", markup=False)
+    return pending
+
+
+def _named(keys: Sequence[str], sweep: SweepRecord) -> str:
+    trials = [key for key in keys if key != sweep.name]
+    shown = ", ".join(trials[:SHOWN_PENDING]) + (", …" if len(trials) > SHOWN_PENDING else "")
+    runs = [f"the runs of {len(trials)} trials ({shown})"] if trials else []
+    return " and ".join(runs + (["the sweep's own run"] if len(trials) < len(keys) else []))
 
 
 def _students(

@@ -20,9 +20,11 @@ from kdsearch.config.schema import SweepConfig
 from kdsearch.config.secrets import mask_url
 from kdsearch.errors import DriverAtWorkError
 from kdsearch.errors import ExitCode
+from kdsearch.errors import InputError
 from kdsearch.ledger import Lease
 from kdsearch.ledger import LeaseLostError
 from kdsearch.ledger import Ledger
+from kdsearch.ledger import NoLedgerError
 from kdsearch.ledger import SweepRecord
 from kdsearch.ledger import SweepState
 from kdsearch.ledger import cause_of
@@ -36,6 +38,7 @@ from kdsearch.progress import Tally
 from kdsearch.progress import make_progress
 from kdsearch.search.attempt import Attempt
 from kdsearch.search.checkpoints import prune
+from kdsearch.search.clock import SearchClock
 from kdsearch.search.fingerprint import changes
 from kdsearch.search.interrupt import Interrupts
 from kdsearch.search.interrupt import handle_interrupts
@@ -79,6 +82,13 @@ class End:
     exit_code: ExitCode
 
 
+def _unwritten(end: End, why: str) -> End:
+    """The same end where something is not written that the next attempt has to write."""
+    state = SweepState.STOPPED if end.state is SweepState.COMPLETE else end.state
+    outcome = why if end.exit_code is ExitCode.DONE else end.outcome
+    return End(state, outcome, end.exit_code or ExitCode.TOO_MANY_FAILURES)
+
+
 def _broken_off(error: BaseException) -> End:
     """The end of an attempt that an error, or a second Ctrl-C, has broken off."""
     if isinstance(error, KeyboardInterrupt):
@@ -101,8 +111,9 @@ def run(composed: Composed, *, console: Console, extend: bool = False) -> ExitCo
     starting = Outage(_ledger_name(config), config.mlflow.patience, console.print, describe=cause_of)
     ledger.wait_out(lambda call: starting.insist(call, is_away))
     try:
-        ledger.create_sweep(config.name, composed.stored, planned_target(config))
+        before = ledger.create_sweep(config.name, composed.stored, planned_target(config))
         lease = starting.insist(lambda: Lease.acquire(ledger, config.name, console.print), is_away)
+        _check_again(ledger, lease, composed, before, extend=extend)
         ledger.update_sweep(config.name, config=composed.stored, target=planned_target(config))
         sweep = ledger.sweep(config.name)
         assert sweep is not None
@@ -115,16 +126,28 @@ def run(composed: Composed, *, console: Console, extend: bool = False) -> ExitCo
 def check_stored(composed: Composed, *, extend: bool) -> None:
     """Refuse a config that disagrees with the sweep's stored one; nothing is created."""
     config = composed.config
-    path = sqlite_file(config.ledger)
-    if path is not None and not path.exists():
+    try:
+        ledger = open_ledger(config.ledger)
+    except NoLedgerError:
         return
-    ledger = open_ledger(config.ledger, create=path is None)
     try:
         sweep = ledger.sweep(config.name)
     finally:
         ledger.close()
     if sweep is not None:
         check_compatible(sweep.config, composed.stored, extend=extend)
+
+
+def _check_again(ledger: Ledger, lease: Lease, composed: Composed, before: SweepRecord, *, extend: bool) -> None:
+    """Refuse a config that disagrees with what another driver has stored since it was checked."""
+    sweep = ledger.sweep(composed.config.name)
+    assert sweep is not None
+    try:
+        check_compatible(sweep.config, composed.stored, extend=extend)
+    except InputError:
+        was_running = before.state is SweepState.RUNNING
+        lease.release(SweepState.INTERRUPTED if was_running else before.state, "refused: its configuration disagrees")
+        raise
 
 
 def _ledger_name(config: SweepConfig) -> str:
@@ -173,8 +196,8 @@ class _Driver:
         self._gains = Gains(config.search.metric)
         observers = (TrackerObserver(self._tracker, self._gains), self._screen)
         spool = Spool(_local_folder(config, sweep) / f"results-{sweep.uid}.jsonl")
-        self._attempt = Attempt(ledger, config, lease.number, spool, observers)
-        self._seconds_used = sweep.seconds_used()
+        clock = SearchClock(config.time_budget, earlier=sweep.search_seconds)
+        self._attempt = Attempt(ledger, config, lease.number, spool, observers, clock)
         self._is_tracking = False
         self._pulse: Pulse | None = None
         self._ledger_outage = self._outage(_ledger_name(config), describe=cause_of)
@@ -209,16 +232,22 @@ class _Driver:
     def run(self) -> ExitCode:
         end = End(SweepState.INTERRUPTED, "the ledger was away", ExitCode.TOO_MANY_FAILURES)
         self._ledger.wait_out(self._insist)
-        self._lease.keep(self._lose_lease, lambda: self._attempt.stop(STOP_REQUESTED), self._ledger_outage)
+        self._ledger.fence(self._lease.hold)
+        self._lease.keep(
+            self._lose_lease,
+            lambda: self._attempt.stop(STOP_REQUESTED),
+            self._ledger_outage,
+            lambda: self._attempt.clock.seconds,
+        )
         try:
             end = self._work()
             self._settle(end)
-            self._conclude(end)
+            end = self._conclude(end)
         except LeaseLostError as error:
             raise DriverAtWorkError(f"stopped: {error}") from error
         except AwayError as error:
             self._console.print(f"{error}. No result is lost: the same command goes on.")
-            end = replace(end, exit_code=end.exit_code or ExitCode.TOO_MANY_FAILURES)
+            end = _unwritten(end, str(error))
         except BaseException as error:
             end = _broken_off(error)
             with contextlib.suppress(AwayError):
@@ -235,7 +264,7 @@ class _Driver:
         """Search until nothing is left to do, or the attempt is to stop."""
         with self._progress, handle_interrupts(lambda: self._attempt.stop("interrupted")) as interrupts:
             self._write_config()
-            self._attempt.open(self._seconds_used)
+            self._attempt.open()
             self._take_stock()
             if not self._attempt.is_finished or self._must_mend():
                 self._is_tracking = True
@@ -254,7 +283,8 @@ class _Driver:
             shutil.rmtree(scratch_folder(self._sweep.uid), ignore_errors=True)
         self._ledger.update_sweep(self._config.name, target=self._attempt.target, state=end.state)
 
-    def _conclude(self, end: End) -> None:
+    def _conclude(self, end: End) -> End:
+        """Leave what people look at; the end, which is another one where MLflow stays away."""
         from kdsearch.search.conclusion import conclude
 
         tracker = self._tracker if self._is_tracking else None
@@ -267,8 +297,29 @@ class _Driver:
         failed = end.exit_code is ExitCode.TOO_MANY_FAILURES
         if end.state is not SweepState.COMPLETE:
             self._console.print(f"{end.state.value}: {end.outcome}", markup=False)
-        with scratch(self._sweep.uid, "report") as folder:
-            conclude(self._ledger, self._config, self._storage, tracker, folder, failed=failed, console=self._console)
+        with (
+            scratch(self._sweep.uid, "report") as folder,
+            handle_interrupts(lambda: None) as interrupts,
+        ):
+            if end.state is SweepState.INTERRUPTED:
+                interrupts.note(signal.SIGINT)  # another Ctrl-C ends at once
+            pending = conclude(
+                self._ledger,
+                self._config,
+                self._storage,
+                tracker,
+                folder,
+                failed=failed,
+                console=self._console,
+                go_on=lambda: interrupts.received is None and not self._lease.is_lost,
+            )
+        if pending is None or self._tracker.undelivered or end.state is SweepState.INTERRUPTED:
+            return end
+        self._insist(lambda: None)
+        if interrupts.received is not None and interrupts.exit_code is not None:
+            end = _unwritten(end, f"interrupted by {interrupts.received.name}")
+            return replace(end, exit_code=interrupts.exit_code)
+        return _unwritten(end, f"not in MLflow: {pending}")
 
     def _unfinished(self) -> set[str]:
         return {record.key for record in self._ledger.trials(self._config.name) if not record.state.is_finished}
@@ -325,13 +376,17 @@ class _Driver:
     def _train(self) -> None:
         """Teacher and trials, on the cluster that is there. Nothing of Ray's may outlive this function."""
         from kdsearch.search.board import start_board
-        from kdsearch.search.cluster import Room
-        from kdsearch.search.cluster import slots
         from kdsearch.search.prepare import prepare
+        from kdsearch.search.room import Room
+        from kdsearch.search.room import grown_slots
+        from kdsearch.search.room import wait_for_room
         from kdsearch.search.shared import WorkerContext
         from kdsearch.search.tuning import run_tuner
 
         config = self._config
+        problems = wait_for_room(config.resources, self._progress.note, lambda: self._attempt.stop_reason is None)
+        if problems:
+            raise InputError(problems)
         board = start_board()
         self._screen.enter(Phase.TEACHER)
         preparation = prepare(config, board, self._fingerprint)
@@ -346,6 +401,8 @@ class _Driver:
             storage=self._storage_outage,
         )
         self._pulse = pulse
+        # Before the teacher is there: what `auto` means is stored with what is known of it.
+        self._attempt.packing = packing = self._packing(grown_slots(config.resources))
         if not config.cluster.is_own or config.resources.gpus_per_trial > 0:
             # Trials may wait for data only where they can't keep the task that makes it from running.
             pulse.wait_for_teacher()
@@ -364,7 +421,6 @@ class _Driver:
             test=preparation.test,
             board=board,
         )
-        self._attempt.packing = packing = self._packing(slots(config))
         if self._attempt.stop_reason is None:
             with scratch(self._sweep.uid, "tune") as folder:
                 room = Room(config, packing.largest)
@@ -395,6 +451,7 @@ class _Driver:
             )
         facts = {**facts, "packs": dict(self._attempt.packing.recorded)}
         self._ledger.update_sweep(self._config.name, teacher=facts)
+        self._attempt.begin_search()
         self._screen.enter(Phase.SEARCHING)
 
     def _end(self, interrupts: Interrupts) -> End:

@@ -64,11 +64,8 @@ def knock(address: str) -> None:
         Unreachable: it does not.
         Refused: it does not take our token.
     """
-    use_token()
-    from ray._private.services import canonicalize_bootstrap_address
-
     try:
-        place = canonicalize_bootstrap_address(address.removeprefix("ray://"))
+        place = place_of(address)
         if place is None:
             raise Unreachable("no Ray cluster is up on this machine")
         host, _, port = place.rpartition(":")
@@ -83,20 +80,42 @@ def knock(address: str) -> None:
         raise Unreachable(getattr(error, "strerror", None) or str(error)) from error
 
 
+def place_of(address: str) -> str | None:
+    """Host and port of a cluster; None where `auto` finds none on this machine."""
+    from ray._private.services import canonicalize_bootstrap_address
+
+    place: str | None = canonicalize_bootstrap_address(address.removeprefix("ray://"))
+    return place
+
+
 def _show_token(place: str) -> None:
-    """Ray itself would try for twenty seconds, and then not say why."""
+    """Show it to those who ask for it. Ray itself would try for twenty seconds, and then not say why."""
+    from ray.exceptions import AuthenticationError
+
+    try:
+        with silent():
+            try:
+                _greet(place)
+            except AuthenticationError:
+                use_token()
+                _greet(place)
+    except AuthenticationError as error:
+        raise Refused(REFUSED if has_token() else MISSING) from error
+    except RuntimeError as error:
+        raise Unreachable(" ".join(str(error).split())) from error
+
+
+def _greet(place: str) -> None:
     from ray._raylet import GcsClient  # type: ignore[attr-defined]
     from ray.exceptions import AuthenticationError
     from ray.exceptions import RayError
 
     try:
-        with silent(), contextlib.suppress(RayError):
-            try:
-                GcsClient(address=place)
-            except AuthenticationError as error:
-                raise Refused(REFUSED if has_token() else MISSING) from error
-    except RuntimeError as error:
-        raise Unreachable(" ".join(str(error).split())) from error
+        GcsClient(address=place)
+    except AuthenticationError:
+        raise
+    except RayError:  # of no consequence here
+        pass
 
 
 @contextlib.contextmanager

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from kdsearch.distiller import Distiller
     from kdsearch.distiller import EvaluationSet
     from kdsearch.distiller import NonFiniteLossError
+    from kdsearch.distiller.packed import PackedDistiller
 
 
 class Lockstep:
     """The students of some trials, each of which may have several (replicates)."""
 
     def __init__(self, runs: Sequence[SlotRun], *, batched: bool) -> None:
-        """`batched` where they may be trained as one; they then must be fit for it (`can_pack`)."""
-        from kdsearch.distiller.packed import PackedDistiller
-
+        """`batched` where they are to be trained as one as long as they can be (`can_pack`)."""
         self._run_of = {distiller: run for run in runs for distiller in run.distillers}
-        self._pack = PackedDistiller(list(self._run_of)) if batched and len(self._run_of) > 1 else None
+        self._batched = batched and len(self._run_of) > 1
+        self._pack: PackedDistiller | None = None
 
     @property
     def step(self) -> int:
@@ -36,6 +36,8 @@ class Lockstep:
         Raises:
             NonFiniteLossError: where they are trained in turn, which is one trial's.
         """
+        if self._pack is None:
+            self._pack = self._packed()
         if self._pack is not None:
             return self._by_run(self._pack.advance(until_step, must_pause))
         for distiller in self._run_of:
@@ -55,6 +57,14 @@ class Lockstep:
         for distiller in waiting:
             distiller.evaluate(data[self._run_of[distiller]])
         return {}
+
+    def _packed(self) -> PackedDistiller | None:
+        """All as one. Replicates that were stopped in turn stand apart, and can be one where they have met again."""
+        from kdsearch.distiller.packed import PackedDistiller
+        from kdsearch.distiller.packed import can_pack
+
+        distillers = list(self._run_of)
+        return PackedDistiller(distillers) if self._batched and can_pack(distillers) else None
 
     def _by_run(self, failures: Mapping[Distiller, NonFiniteLossError]) -> dict[SlotRun, NonFiniteLossError]:
         return {self._run_of[distiller]: error for distiller, error in failures.items()}

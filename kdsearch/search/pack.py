@@ -26,6 +26,8 @@ class Slot:
     number: int
     sample_count: int
     recipe: Recipe
+    sending: int
+    """How often this attempt has sent it out: a worker that comes back writes apart from its successor."""
     seed: int
     subset_seed: int
     replicates: int

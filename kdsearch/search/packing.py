@@ -28,6 +28,8 @@ class Packing:
     """The largest pack of each student, by the name under which a recipe has it."""
     slots: int = 1
     """How many packs are trained at a time."""
+    in_students: bool = False
+    """Whether the sizes count students, as the measured ones do: a trial has one for each of its replicates."""
 
     recorded: Mapping[str, int] = field(default_factory=dict)
     """What `auto` means for each student, to be stored with the sweep; its own student is called MAIN."""
@@ -43,33 +45,35 @@ class Packing:
         students = [(None, config.student), *config.students.items()]
         auto = {name or MAIN: pack_size(student, data.input_shape, data.class_count) for name, student in students}
         auto |= recorded or {}
-        if not _is_plain(config.training):
+        if not _is_plain(config.training) or config.resources.gpus_per_trial > 1:
             return cls(slots=slots, recorded=auto)
         wanted, most = config.resources.trials_per_worker, config.resources.max_concurrent
         sizes = {name: auto[name or MAIN] if wanted == "auto" else wanted for name, _ in students}
         if most != "auto":
             sizes = {name: min(size, max(1, most // slots)) for name, size in sizes.items()}
-        return cls(sizes, slots, auto)
+        return cls(sizes, slots, wanted == "auto", auto)
 
-    @property
-    def is_batched(self) -> bool:
-        """Whether any pack has more than one trial."""
-        return self.largest > 1
+    def is_batched(self, student: str | None) -> bool:
+        """Whether students of the kind are trained as one batched model, a trial's replicates among them."""
+        return self.sizes.get(student, 1) > 1
 
     @property
     def largest(self) -> int:
+        """The most trials in a pack."""
         return max(self.sizes.values(), default=1)
 
-    def room(self, record: TrialRecord, available: int, searched: int | None) -> int:
+    def room(self, record: TrialRecord, replicates: int, available: int, searched: int | None) -> int:
         """How many trials may go out together with `record`, itself among them.
 
         Args:
+            replicates: how many students each trial has.
             available: how many there are to go out, `record` among them; every slot is to have its share.
             searched: of a searched trial, how many its study is to have in all.
         """
         if not can_share(record):
             return 1
-        size = min(self.sizes.get(record.recipe.student, 1), math.ceil(available / self.slots))
+        size = self.sizes.get(record.recipe.student, 1)
+        size = min(size // replicates if self.in_students else size, math.ceil(available / self.slots))
         return max(1, size if searched is None else min(size, searched // SEARCH_ROUNDS))
 
 

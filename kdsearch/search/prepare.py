@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Literal
 
 from kdsearch.config.schema import SweepConfig
 from kdsearch.data import Splits
@@ -14,15 +16,26 @@ from kdsearch.errors import KdsearchError
 from kdsearch.recipe import Source
 from kdsearch.search.board import BoardHandle
 from kdsearch.search.board import BoardOutage
+from kdsearch.search.board import on_this_node
+from kdsearch.search.sharding import ShardedAnswers
 from kdsearch.teacher import Lesson
 from kdsearch.teacher import LessonPlan
 from kdsearch.teacher import Teacher
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from ray import ObjectRef
 
     from kdsearch.distiller import EvaluationSet
+
+COPY_SECONDS = 600.0
+"""So long the driver's node is given to fetch the data; where it has no room for them the sweep goes on without."""
+
+
+SIGNAL_SHARE = 0.3
+"""Of a node's object store: the data set is there too, and Ray's own."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,8 @@ class SearchData:
     teachers: Mapping[str | None, Teacher]
     """By the name under which a recipe has it; None is the sweep's own."""
     plan: LessonPlan
+    validation_logits: Mapping[str | None, NDArray[np.float32]]
+    """Of each teacher, one answer per sample of the validation split [n, C]."""
 
     def lesson(self, source: Source, *, sample_count: int, subset_seed: int, device: torch.device) -> Lesson:
         """What a student with this source, sample count and subset seed is taught."""
@@ -51,8 +66,7 @@ class SearchData:
     def validation_set(self, teacher: str | None) -> EvaluationSet:
         from kdsearch.distiller import EvaluationSet
 
-        validation = self.splits.validation
-        return EvaluationSet.of(validation, self.teachers[teacher].logits_of(validation.ids))
+        return EvaluationSet.of(self.splits.validation, self.validation_logits[teacher])
 
 
 @dataclass(frozen=True)
@@ -90,14 +104,20 @@ def prepare(config: SweepConfig, board: BoardHandle, before: Mapping[str, str]) 
     """Begin to load and split the data, and to train the teacher or find it, on the cluster.
 
     `before` is the fingerprint of the last attempt; other data are refused. On a machine's own cluster the task claims
-    no CPU, so that the trials' workers start up meanwhile.
+    no CPU, so that the trials' workers start up meanwhile. Elsewhere it is ready when the driver's node has a copy:
+    what was on lost nodes alone would be made again, by a task that waits for a place that trials have which wait for
+    what it makes.
     """
     import ray
 
     cpus = 0.0 if config.cluster.is_own else config.resources.cpus_per_trial
     task: Any = ray.remote(_prepare)
     options = {"num_returns": 3, "num_cpus": cpus, "num_gpus": config.resources.gpus_per_trial}
-    return Preparation(*task.options(**options).remote(_without_servers(config), board, before))
+    data, test, teacher = task.options(**options).remote(_without_servers(config), board, before)
+    if not config.cluster.is_own:
+        copying: Any = ray.remote(_once_copied)
+        teacher = copying.options(num_cpus=0, scheduling_strategy=on_this_node()).remote(teacher, [data, test])
+    return Preparation(data, test, teacher)
 
 
 def _without_servers(config: SweepConfig) -> SweepConfig:
@@ -114,6 +134,7 @@ def _prepare(
     from kdsearch.storage import PatientStorage
     from kdsearch.storage import open_storage
     from kdsearch.teacher import ensure_teacher
+    from kdsearch.teacher import with_stored_signals
 
     keep_to_share(config.resources.gpus_per_trial)
     splits = load_splits(config.dataset, config.seed)
@@ -121,14 +142,43 @@ def _prepare(
     marks = fingerprint(config, splits, device)
     check_same_data(config, before, marks)
     # A teacher may have taken hours: it is kept until the storage takes it.
-    storage = PatientStorage(open_storage(config.storage), BoardOutage(board))
+    plain = open_storage(config.storage)
+    storage = PatientStorage(plain, BoardOutage(board))
+    asking = ShardedAnswers(config.resources, config.teacher.training.device)
     teachers: dict[str | None, Teacher] = {}
     for name, wanted in [(None, config.teacher), *config.teachers.items()]:
         same = next((teacher for teacher in teachers.values() if teacher.config == wanted), None)
-        teachers[name] = same or ensure_teacher(wanted, splits, config.seed, storage, device=device)
-    data = SearchData(splits.without_test(), teachers, LessonPlan.of(config))
+        teachers[name] = same or ensure_teacher(wanted, splits, config.seed, storage, device=device, ask=asking)
+    validation = {name: teacher.logits_of(splits.validation.ids) for name, teacher in teachers.items()}
+    if signal_bytes(teachers.values()) > memory_for_signals(config.resources.signals_in_memory):
+        teachers = {name: with_stored_signals(teacher, plain) for name, teacher in teachers.items()}
+    data = SearchData(splits.without_test(), teachers, LessonPlan.of(config), validation)
     facts = _facts(teachers) | {"fingerprint": marks, "data": _data_facts(splits)}
     return data, splits.sealed_test(), facts
+
+
+def _once_copied(facts: dict[str, Any], refs: list[ObjectRef[Any]]) -> dict[str, Any]:
+    """`facts`, when what `refs` refer to is on the node on which this runs, or takes too long to come."""
+    import ray
+
+    ray.wait(refs, num_returns=len(refs), timeout=COPY_SECONDS)
+    return facts
+
+
+def signal_bytes(teachers: Iterable[Teacher]) -> int:
+    """How much memory the signals of all of them take together."""
+    networks = {network.hash: network for teacher in teachers for network in teacher.networks}
+    return sum(network.signals.nbytes for network in networks.values())
+
+
+def memory_for_signals(wanted: int | Literal["auto"]) -> int:
+    """The bytes of signals that may be in Ray's object store: `wanted` MiB, or a share of the smallest node's store."""
+    import ray
+
+    if wanted != "auto":
+        return wanted * 2**20
+    stores = [node["Resources"].get("object_store_memory", 0) for node in ray.nodes() if node["Alive"]]
+    return int(SIGNAL_SHARE * min(stores, default=0))
 
 
 def _data_facts(splits: Splits) -> dict[str, Any]:
@@ -154,9 +204,24 @@ def training_device(wanted: str, gpus: float) -> torch.device:
     return torch.device(wanted)
 
 
+def training_devices(wanted: str, gpus: float) -> list[torch.device]:
+    """All devices of a worker with `gpus` GPUs, the one that `training.device` means first."""
+    import torch
+
+    first = training_device(wanted, gpus)
+    more = range(1, int(gpus)) if first.type == "cuda" else ()
+    return [first, *(torch.device("cuda", index) for index in more)]
+
+
 def keep_to_share(gpus: float) -> None:
     """Give this process no more of its GPU's memory than the share it asked for: its neighbours have the rest."""
     import torch
 
-    if 0 < gpus < 1 and torch.cuda.is_available():
-        torch.cuda.set_per_process_memory_fraction(gpus)
+    share = memory_share(gpus)
+    if share is not None and torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(share)
+
+
+def memory_share(gpus: float) -> float | None:
+    """Of a GPU's memory, for one of several processes on it; None where a process has its GPUs, if any, to itself."""
+    return gpus if 0 < gpus < 1 else None

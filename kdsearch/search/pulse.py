@@ -10,6 +10,7 @@ from typing import Any
 from kdsearch.outage import Outage
 from kdsearch.search.attempt import Attempt
 from kdsearch.search.board import BOARD_LOST
+from kdsearch.search.cluster import leaving_nodes
 from kdsearch.tracking import Tracker
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from kdsearch.search.prepare import Preparation
 
 STORAGE_POLL_SECONDS = 2.0
+NODES_POLL_SECONDS = 1.0
 
 
 class Pulse:
@@ -46,6 +48,8 @@ class Pulse:
         self._storage_answer: Any = None
         self._storage_reports = 0
         self._ask_storage_at = 0.0
+        self._leaving: frozenset[str] = frozenset()
+        self._ask_nodes_at = 0.0
         self._is_prepared = False
         self._is_stopping = False
 
@@ -61,6 +65,7 @@ class Pulse:
         if not self._is_prepared and self._preparation.is_ready():
             self._take_teacher()
         self._hear_of_storage()
+        self._hear_of_nodes()
         for failure in (self._tracker.failure, self._ledger.failure, self._storage.failure):
             if failure is not None:
                 self._attempt.stop(failure)
@@ -85,6 +90,21 @@ class Pulse:
                     self._storage.came_back()
                 else:
                     self._storage.went_away(error)
+
+    def _hear_of_nodes(self) -> None:
+        """Have the trials leave the nodes that are about to be taken away."""
+        from ray.exceptions import RayError
+
+        if time.monotonic() < self._ask_nodes_at:
+            return
+        self._ask_nodes_at = time.monotonic() + NODES_POLL_SECONDS
+        try:
+            leaving = leaving_nodes()
+        except RayError:  # if it does not come back, others find out
+            return
+        if leaving != self._leaving:
+            self._leaving = leaving
+            self._board.leave.remote(leaving)
 
     def wait_for_teacher(self) -> None:
         while not self._is_prepared and self._attempt.stop_reason is None:

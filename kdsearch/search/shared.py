@@ -14,6 +14,7 @@ from kdsearch.config.schema import ModelConfig
 from kdsearch.config.schema import TrainingConfig
 from kdsearch.recipe import Source
 from kdsearch.search.board import BoardHandle
+from kdsearch.search.board import Wish
 
 if TYPE_CHECKING:
     import torch
@@ -50,31 +51,52 @@ class WorkerContext:
     board: BoardHandle
 
 
+class NodeLeaving(Exception):
+    """The node is about to be taken away: its trials go on elsewhere, from their checkpoints."""
+
+
 class StopPoll:
-    """Whether the sweep is stopping; asks the board at most once a second."""
+    """Whether the sweep is stopping, or this node leaving; asks the board at most once a second."""
 
     def __init__(self, board: BoardHandle) -> None:
         self._board = board
         self._next = 0.0
-        self._stopping = False
+        self._wish: Wish | None = None
 
     def __call__(self) -> bool:
-        if not self._stopping and time.monotonic() >= self._next:
+        return self._wish is not None if time.monotonic() < self._next else self.is_stopping()
+
+    def is_stopping(self) -> bool:
+        """As it is now, asked of the board."""
+        if self._wish is None:
             import ray
 
-            self._stopping = bool(ray.get(self._board.stopping.remote()))
+            self._wish = ray.get(self._board.wish.remote(ray.get_runtime_context().get_node_id()))
             self._next = time.monotonic() + STOP_POLL_SECONDS
-        return self._stopping
+        return self._wish is not None
+
+    def check_stays(self) -> None:
+        """
+        Raises:
+            NodeLeaving: what was wished is that the worker leaves.
+        """
+        if self._wish is Wish.LEAVE:
+            raise NodeLeaving
 
 
 def wait_for_data(context: WorkerContext) -> bool:
-    """Whether the data came; a trial may start before it is ready."""
+    """Whether the data came; a trial may start before it is ready.
+
+    Raises:
+        NodeLeaving: the node leaves first.
+    """
     import ray
     from ray.exceptions import RayTaskError
 
     stopping = StopPoll(context.board)
     while not ray.wait([context.data], timeout=STOP_POLL_SECONDS)[0]:
         if stopping():
+            stopping.check_stays()
             return False
     try:
         _fetch(context.data)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
@@ -22,6 +21,7 @@ from kdsearch.search.pack import Outcome
 from kdsearch.search.pack import Slot
 from kdsearch.search.pack import failed
 from kdsearch.search.scratch import scratch_folder
+from kdsearch.search.shared import StopPoll
 from kdsearch.search.shared import WorkerContext
 from kdsearch.search.shared import lesson_of
 from kdsearch.search.shared import student_cost
@@ -50,15 +50,17 @@ class SlotRun:
     """One trial: a student for each of its replicates."""
 
     def __init__(
-        self, slot: Slot, attempt: int, context: WorkerContext, device: torch.device, stopping: Callable[[], bool]
+        self, slot: Slot, attempt: int, context: WorkerContext, devices: Sequence[torch.device], stopping: StopPoll
     ) -> None:
+        """`devices`: the first has the data and the student; others take their share of its batches."""
         self.slot = slot
         self.distillers: list[Distiller] = []
         """One per replicate, once it is prepared."""
         self._context = context
-        self._device = device
+        self._stopping = stopping
+        self._device, *self._beside = devices
         spool = LocalStorage(scratch_folder(context.uid) / "spool")
-        self._checkpoints = CheckpointStore(open_storage(context.storage), spool, context.sweep, attempt)
+        self._checkpoints = CheckpointStore(open_storage(context.storage), spool, context.sweep, attempt, slot.sending)
         self._storage = BoardOutage(context.board, stopping)
         self._lesson: Lesson | None = None
 
@@ -73,7 +75,7 @@ class SlotRun:
     def prepare(self) -> bool:
         """Make the students, as they were at the newest checkpoint where there is one.
 
-        False when the sweep stops before the storage answers.
+        False when it is to be suspended before the storage answers.
 
         Raises:
             StorageError: the storage refuses.
@@ -81,7 +83,14 @@ class SlotRun:
         from kdsearch.distiller import new_distiller
 
         context, slot = self._context, self.slot
-        lesson = lesson_of(context.data, slot.recipe.source, slot.sample_count, slot.subset_seed, self._device)
+        try:
+            # What the teacher says may have to be read from the storage.
+            lesson = self._storage.insist(
+                lambda: lesson_of(context.data, slot.recipe.source, slot.sample_count, slot.subset_seed, self._device),
+                is_storage_away,
+            )
+        except AwayError:
+            return False
         self._lesson = lesson
         self.distillers = [
             new_distiller(
@@ -93,6 +102,7 @@ class SlotRun:
                 device=self._device,
                 teacher=lesson.teacher,
                 layer=context.student_layer,
+                beside=self._beside,
             )
             for seed in self._seeds()
         ]
@@ -115,13 +125,19 @@ class SlotRun:
         return None if decision is None else Judgement(self.slot.key, decision, self._value(step))
 
     def suspended(self) -> Outcome:
+        """The end for now; it has been saved.
+
+        Raises:
+            NodeLeaving: not the sweep stops, but the node is about to be taken away.
+        """
+        self._stopping.check_stays()
         return self._outcome(None)
 
     def pruned(self, step: int) -> Outcome:
-        return self._end(TrialResult(TrialState.PRUNED, self._value(step), self._metrics()))
+        return self._outcome(TrialResult(TrialState.PRUNED, self._value(step), self._metrics()))
 
     def failed(self, reason: Reason, error: str) -> Outcome:
-        return self._end(failed(reason, error))
+        return self._outcome(failed(reason, error))
 
     def completed(self) -> Outcome:
         """The end of the training; suspended when the sweep stops before the storage has taken the student."""
@@ -132,7 +148,7 @@ class SlotRun:
         metrics = self._metrics() | student_cost(self._student, self._lesson.data)
         if self.slot.on_test:
             metrics |= self._test_metrics(self._lesson)
-        return self._end(TrialResult(TrialState.COMPLETE, self._value(self.evaluation_steps[-1]), metrics))
+        return self._outcome(TrialResult(TrialState.COMPLETE, self._value(self.evaluation_steps[-1]), metrics))
 
     @property
     def _student(self) -> ModelConfig:
@@ -200,9 +216,9 @@ class SlotRun:
         scores = {f"test_{name}": value for name, value in evaluate(student, test_set).items()}
         return scores | confirmation_metrics(student, lesson.data, test_set, seed=self.slot.seed)
 
-    def _end(self, result: TrialResult) -> Outcome:
+    def discard_checkpoints(self) -> None:
+        """The ledger has its result."""
         self._checkpoints.remove(self.slot.key)
-        return self._outcome(result)
 
     def _outcome(self, result: TrialResult | None) -> Outcome:
         return Outcome(self.slot.key, result, tuple(self._series()) if self.distillers else ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection
+from collections.abc import Iterable
 from pathlib import Path
 
 from kdsearch.search.pack import Outcome
@@ -24,10 +25,7 @@ class Spool:
         """Write it down; where the disk takes nothing either, the trial is trained on from its checkpoint."""
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            with self._file.open("a", encoding="utf-8") as file:
-                file.write(encode_message([outcome]) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            _append(self._file, [outcome])
         except OSError as error:
             logger.warning("the result of %s could not be kept on disk: %s", outcome.key, error)
 
@@ -50,6 +48,18 @@ class Spool:
     def forget(self, keys: Collection[str]) -> None:
         """They are in the ledger."""
         left = [outcome for key, outcome in self.outcomes().items() if key not in keys]
-        self._file.unlink(missing_ok=True)
-        for outcome in left:
-            self.keep(outcome)
+        if not left:
+            self._file.unlink(missing_ok=True)
+            return
+        # A driver that dies in between must not take along what is left.
+        shorter = self._file.with_suffix(".shorter")
+        shorter.unlink(missing_ok=True)
+        _append(shorter, left)
+        shorter.replace(self._file)
+
+
+def _append(path: Path, outcomes: Iterable[Outcome]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(encode_message([outcome]) + "\n" for outcome in outcomes)
+        file.flush()
+        os.fsync(file.fileno())

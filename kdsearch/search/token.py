@@ -17,6 +17,12 @@ def has_token() -> bool:
 
 
 def use_token() -> None:
-    """Ray sends its token only where token authentication is on, which it reads when it is imported."""
-    if has_token():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    """Have Ray send its token, if there is one and RAY_AUTH_MODE does not say otherwise.
+
+    Only to a cluster that asks for it: a driver that does so wants one from the cluster, too.
+    """
+    if has_token() and "RAY_AUTH_MODE" not in os.environ:
+        from ray._raylet import Config  # type: ignore[attr-defined]
+
+        os.environ["RAY_AUTH_MODE"] = "token"
+        Config.initialize("")  # as read when Ray was imported

@@ -28,6 +28,7 @@ from kdsearch.search.board import BOARD_LOST
 from kdsearch.search.pack import Judgement
 from kdsearch.search.pack import Pack
 from kdsearch.search.pack import decode_message
+from kdsearch.search.shared import NodeLeaving
 from kdsearch.search.shared import WorkerContext
 from kdsearch.search.worker import run_pack
 
@@ -86,20 +87,27 @@ class LedgerScheduler(_Unpickled, FIFOScheduler):
         self._board = board
 
     def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]) -> str:
-        if "message" in result and not result.get("done"):
+        # A trial that has ended for us goes on in its successor: what its worker still says counts no more.
+        if trial.trial_id in self._packs and "message" in result and not result.get("done"):
             for item in decode_message(result["message"]):
                 if isinstance(item, Judgement):
                     self._answer(item)
                 else:
                     self._attempt.finish(item)
+            if self._attempt.stop_reason is not None:
+                # Before the report returns: the worker keeps the checkpoints of a result that the ledger did not take.
+                self._tell_board(self._board.stop)
         return TrialScheduler.CONTINUE
 
     def _answer(self, judgement: Judgement) -> None:
+        prune = self._attempt.judge(judgement)
+        self._tell_board(self._board.put_verdict, judgement.key, judgement.step, prune)
+
+    def _tell_board(self, method: Any, *args: Any) -> None:
         import ray
 
-        prune = self._attempt.judge(judgement)
         try:
-            ray.get(self._board.put_verdict.remote(judgement.key, judgement.step, prune))
+            ray.get(method.remote(*args))
         except RayActorError:
             self._attempt.stop(BOARD_LOST)
 
@@ -107,7 +115,10 @@ class LedgerScheduler(_Unpickled, FIFOScheduler):
         error = _error_of(trial)
         pack = self._packs.get(trial.trial_id)
         for slot in pack.slots if pack else ():
-            self._attempt.lose(slot.key, describe(error), blame=not is_loss(error))
+            if is_leave(error):
+                self._attempt.take_back(slot.key)
+            else:
+                self._attempt.lose(slot.key, describe(error), blame=not is_loss(error))
 
 
 class _Grace(_Unpickled, Stopper):
@@ -186,6 +197,11 @@ def _error_of(trial: Trial) -> Exception | None:
     except (OSError, TypeError):
         return trial.get_error()
     return error
+
+
+def is_leave(error: Exception | None) -> bool:
+    """Whether the worker checkpointed its trials and left a node that is about to be taken away."""
+    return isinstance(error, RayTaskError) and isinstance(error.cause, NodeLeaving)
 
 
 def is_loss(error: Exception | None) -> bool:

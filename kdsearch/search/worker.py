@@ -15,7 +15,8 @@ from kdsearch.search.pack import Outcome
 from kdsearch.search.pack import Pack
 from kdsearch.search.pack import encode_message
 from kdsearch.search.prepare import keep_to_share
-from kdsearch.search.prepare import training_device
+from kdsearch.search.prepare import training_devices
+from kdsearch.search.shared import NodeLeaving
 from kdsearch.search.shared import StopPoll
 from kdsearch.search.shared import WorkerContext
 from kdsearch.search.shared import validation_set_of
@@ -54,11 +55,12 @@ class PackRun:
 
     def __init__(self, pack: Pack, context: WorkerContext) -> None:
         self._context = context
-        self._device = training_device(context.training.device, context.gpus)
+        devices = training_devices(context.training.device, context.gpus)
+        self._device = devices[0]
         self._stopping = StopPoll(context.board)
         self._is_due = Checkpointing(context.checkpoint_seconds)
         self._batched = pack.batched
-        self._runs = [SlotRun(slot, pack.attempt, context, self._device, self._stopping) for slot in pack.slots]
+        self._runs = [SlotRun(slot, pack.attempt, context, devices, self._stopping) for slot in pack.slots]
 
     def run(self) -> None:
         """Train, and report how each trial ended. What a trial's own code raises is its failure, not the worker's."""
@@ -68,7 +70,7 @@ class PackRun:
             if outcome is None:
                 ready.append(run)
             else:
-                _report([outcome])
+                self._report_ends([(run, outcome)])
         for group in self._groups(ready):
             self._train(group)
 
@@ -101,8 +103,8 @@ class PackRun:
         left = list(runs)
         try:
             self._train_together(left)
-        except RayActorError:
-            # The driver's side is gone: nothing is wrong with the trials.
+        except (RayActorError, NodeLeaving):
+            # The driver's side is gone, or this node goes: nothing is wrong with the trials.
             raise
         except Exception as error:
             if len(left) > 1:
@@ -113,9 +115,9 @@ class PackRun:
                     if outcome is None:
                         self._train([run])
                     else:
-                        _report([outcome])
+                        self._report_ends([(run, outcome)])
             elif left:
-                _report([_failure(left[0], error)])
+                self._report_ends([(left[0], _failure(left[0], error))])
 
     def _train_together(self, left: list[SlotRun]) -> None:
         """Train those in `left`; each is taken from there when it has ended and was reported."""
@@ -125,7 +127,7 @@ class PackRun:
             if failures is None:
                 for run in left:
                     run.save()
-                self._end(left, [run.suspended() for run in left])
+                self._end(left, [(run, run.suspended()) for run in left])
                 return
             lockstep = self._without(failures, left, lockstep)
             lockstep = self._without(lockstep.evaluate(self._validation_sets(left), step), left, lockstep)
@@ -133,7 +135,7 @@ class PackRun:
                 lockstep = self._lockstep(left)
             if not left:
                 return
-        self._end(left, [run.completed() for run in left])
+        self._end(left, [(run, run.completed()) for run in left])
 
     def _without(
         self, failures: dict[SlotRun, NonFiniteLossError], left: list[SlotRun], lockstep: Lockstep
@@ -141,7 +143,7 @@ class PackRun:
         """End those that failed; the others go on."""
         if not failures:
             return lockstep
-        self._end(left, [run.failed(Reason.NON_FINITE, str(error)) for run, error in failures.items()])
+        self._end(left, [(run, run.failed(Reason.NON_FINITE, str(error))) for run, error in failures.items()])
         return self._lockstep(left)
 
     def _lockstep(self, runs: list[SlotRun]) -> Lockstep:
@@ -151,7 +153,7 @@ class PackRun:
         return {run: validation_set_of(self._context.data, run.slot.recipe.teacher, self._device) for run in runs}
 
     def _advance(self, lockstep: Lockstep, runs: list[SlotRun], step: int) -> dict[SlotRun, NonFiniteLossError] | None:
-        """Train up to `step`, checkpointing when it is time: those that failed; None when the sweep stops first."""
+        """Train up to `step`, checkpointing when it is time: those that failed; None when they are to be suspended."""
         failures: dict[SlotRun, NonFiniteLossError] = {}
         while lockstep.step < step:
             failures |= lockstep.advance(step, self._must_pause)
@@ -175,13 +177,25 @@ class PackRun:
         board = self._context.board
         verdicts = ray.get([board.take_verdict.remote(j.key, j.step) for _, j in asked])
         pruned = [run for (run, _), prune in zip(asked, verdicts, strict=True) if prune]
-        self._end(left, [run.pruned(step) for run in pruned])
+        self._end(left, [(run, run.pruned(step)) for run in pruned])
         return bool(pruned)
 
-    def _end(self, left: list[SlotRun], outcomes: list[Outcome]) -> None:
-        _report(outcomes)
-        ended = {outcome.key for outcome in outcomes}
-        left[:] = [run for run in left if run.slot.key not in ended]
+    def _end(self, left: list[SlotRun], ends: Sequence[tuple[SlotRun, Outcome]]) -> None:
+        self._report_ends(ends)
+        ended = [run for run, _ in ends]
+        left[:] = [run for run in left if run not in ended]
+
+    def _report_ends(self, ends: Sequence[tuple[SlotRun, Outcome]]) -> None:
+        """Report how trials ended; then their checkpoints go, unless the sweep stops.
+
+        The driver has handled a report when it returns, and had said that the sweep stops where the ledger did not take
+        a result. What is left then is removed by the next attempt.
+        """
+        _report([outcome for _, outcome in ends])
+        ended = [run for run, outcome in ends if outcome.result is not None]
+        if ended and not self._stopping.is_stopping():
+            for run in ended:
+                run.discard_checkpoints()
 
 
 def _failure(run: SlotRun, error: Exception) -> Outcome:
@@ -190,8 +204,8 @@ def _failure(run: SlotRun, error: Exception) -> Outcome:
 
     from kdsearch.distiller import NonFiniteLossError
 
-    if isinstance(error, RayActorError):
-        # The driver's side is gone: nothing is wrong with the trial.
+    if isinstance(error, RayActorError | NodeLeaving):
+        # The driver's side is gone, or this node goes: nothing is wrong with the trial.
         raise error
     if isinstance(error, NonFiniteLossError):
         return run.failed(Reason.NON_FINITE, str(error))

@@ -16,12 +16,13 @@ import pytest
 from kdsearch.ledger.records import SweepState
 from kdsearch.sweep import Sweep
 from kdsearch.sweep import load
+from tests.cluster.hosts import Host
+from tests.cluster.hosts import Network
 from tests.e2e.harness import SMALL
 from tests.e2e.harness import TARGET
 from tests.remote.head import STOPPED
 from tests.remote.head import TOKEN
 from tests.remote.head import Head
-from tests.remote.second_host import SecondHost
 
 LONG = ("training.steps=3000", "trials_per_count=100")
 MODULE = """
@@ -40,8 +41,8 @@ class Laptop:
 
     folder: Path
     head: Head
-    prefix: tuple[str, ...] = ()
-    """Before its commands, where it is another host."""
+    host: Host | None = None
+    """Where it is not this machine."""
 
     @property
     def storage(self) -> Path:
@@ -57,8 +58,9 @@ class Laptop:
         environment = clean | {"HOME": str(self.folder), "COLUMNS": "160", "RAY_ADDRESS": "192.0.2.1:6379"}
         if token is not None:
             environment["RAY_AUTH_TOKEN"] = token
+        command = [sys.executable, "-m", "kdsearch", *words]
         return subprocess.Popen(
-            [*self.prefix, sys.executable, "-m", "kdsearch", *words],
+            command if self.host is None else self.host.command(command, self.folder),
             cwd=self.folder,
             env=environment,
             text=True,
@@ -69,7 +71,7 @@ class Laptop:
     def run(self, *words: str, expect: int = 0, token: str | None = TOKEN) -> str:
         """What it prints; on stderr where it is to fail before it has sent anything."""
         process = self.start(*words, token=token)
-        out, err = process.communicate(timeout=200)
+        out, err = process.communicate(timeout=280)
         assert process.returncode == expect, f"exit code {process.returncode}\n{out}\n{err}\n{self.head.log()}"
         return out + err
 
@@ -185,7 +187,7 @@ def test_detach_follow_interrupt_and_stop(laptop: Laptop) -> None:
         if "searching" in line:
             break
     following.send_signal(signal.SIGINT)
-    rest, _ = following.communicate(timeout=30)
+    rest, _ = following.communicate(timeout=120)
     assert following.returncode == 130
     assert "detached; the sweep goes on" in rest and "--stop long" in rest
     assert laptop.load("long").state is SweepState.RUNNING
@@ -197,16 +199,18 @@ def test_detach_follow_interrupt_and_stop(laptop: Laptop) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_from_a_second_host(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("t")
-    with SecondHost() as host, Head(folder, {"KD_TEST_LEDGER": f"sqlite:///{folder}/ledger.db"}, host.gateway) as head:
-        laptop = Laptop(tmp_path, head, host.prefix)
+    environment = {"KD_TEST_LEDGER": f"sqlite:///{folder}/ledger.db"}
+    with Network() as network, Head(folder, environment, network.gateway) as head:
+        laptop = Laptop(tmp_path, head, network.add("laptop", Path("/tmp/kds")))
         (tmp_path / "mine.py").write_text(MODULE)
         (tmp_path / "helper.py").write_text("width = 8\n")
-        refused = laptop.submit(*laptop.sweep_words, token="f" * 64, expect=2)
-        assert "it refuses the token" in refused
+        assert "it refuses the token" in laptop.submit(*laptop.sweep_words, token="f" * 64, expect=2)
+        assert "it asks for a token" in laptop.submit(*laptop.sweep_words, token=None, expect=2)
         printed = laptop.submit(*laptop.sweep_words, "student._target_=mine.network")
-        assert f"the token goes to {host.gateway} unencrypted" in printed and "ssh -N -L 8265" in printed
+        assert f"the token goes to {network.gateway} unencrypted" in printed and "ssh -N -L 8265" in printed
         assert laptop.load("digits").state is SweepState.COMPLETE
         found = laptop.run("doctor", f"cluster.address={head.gcs_address}")
         assert "the dashboard of" in found and "--dashboard-host=127.0.0.1" in found

@@ -94,6 +94,7 @@ def open_attempt(ledger: Ledger, config: SweepConfig, number: int, **options: An
     folder = Path(str(ledger.engine.url.database)).parent
     attempt = Attempt(ledger, config, number, Spool(folder / "results.jsonl"), **options)
     attempt.open()
+    attempt.begin_search()
     return attempt
 
 

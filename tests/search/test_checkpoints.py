@@ -17,8 +17,8 @@ def storage(tmp_path: Path) -> LocalStorage:
     return LocalStorage(tmp_path / "storage")
 
 
-def make_store(storage: LocalStorage, tmp_path: Path, attempt: int = 1) -> CheckpointStore:
-    return CheckpointStore(storage, LocalStorage(tmp_path / "spool"), "digits", attempt)
+def make_store(storage: LocalStorage, tmp_path: Path, attempt: int = 1, sending: int = 1) -> CheckpointStore:
+    return CheckpointStore(storage, LocalStorage(tmp_path / "spool"), "digits", attempt, sending)
 
 
 def save(store: CheckpointStore, step: int) -> Exception | None:
@@ -103,6 +103,21 @@ def test_a_worker_that_outlived_its_driver_does_not_disturb_its_successor(
     save(new, 30)
     save(old, 90)
     assert loaded_step(new) == 30
+
+
+def test_a_worker_that_comes_back_does_not_disturb_its_successor(storage: LocalStorage, tmp_path: Path) -> None:
+    """Both within one attempt: the first was cut off, and the trial sent out again."""
+    cut_off, successor = make_store(storage, tmp_path), make_store(storage, tmp_path, sending=2)
+    save(cut_off, 10)
+    assert loaded_step(successor) == 10
+    save(successor, 20)
+    save(cut_off, 20)
+    save(cut_off, 90)
+    assert loaded_step(successor) == 20
+    cut_off.remove(KEY)
+    assert loaded_step(make_store(storage, tmp_path, sending=3)) == 20
+    successor.remove(KEY)
+    assert files(tmp_path / "storage") == []
 
 
 class NoRights(LocalStorage):

@@ -12,6 +12,7 @@ import pytest
 from kdsearch.config.schema import ModelConfig
 from kdsearch.config.schema import SweepConfig
 from kdsearch.data import DatasetInfo
+from kdsearch.data import describe
 from kdsearch.ledger import Ledger
 from kdsearch.ledger import TrialState
 from kdsearch.models import model_cost
@@ -78,6 +79,25 @@ def test_a_study_is_asked_in_rounds_and_confirmations_fill_a_pack(tmp_path: Path
     assert max(of_kind["controls"]) == 3
 
 
+@pytest.mark.parametrize(("in_students", "most"), [(True, 4), (False, 10)])
+def test_a_measured_size_counts_every_replicate(in_students: bool, most: int, tmp_path: Path) -> None:
+    config = make_config(trials_per_count=60, controls=[], search={"replicates": 4})
+    ledger = make_ledger(tmp_path, config)
+    packing = Packing({None: 16 if in_students else 10}, slots=2, in_students=in_students)
+    packs = train_all(attempt(ledger, config, tmp_path, packing), 3)
+    searched = [pack for pack in packs if pack.slots[0].replicates == 4]
+    assert max(len(pack.slots) for pack in searched) == most
+
+
+def test_replicates_are_one_model_where_a_pack_has_no_room_for_another_trial(tmp_path: Path) -> None:
+    config = make_config(controls=[], search={"replicates": 16}, students={"wide": {"name": "mlp", "hidden": [512]}})
+    ledger = make_ledger(tmp_path, config)
+    packing = Packing({None: 16, "wide": 1}, slots=2, in_students=True)
+    pack = attempt(ledger, config, tmp_path, packing).next_pack()
+    assert pack is not None and len(pack.slots) == 1 and pack.batched
+    assert not packing.is_batched("wide"), "measured to be slower"
+
+
 def test_every_slot_has_its_share_of_the_last_trials(tmp_path: Path) -> None:
     config = make_config(sample_counts=[20], trials_per_count=5, controls=["labels"], confirm={"top_k": 1, "seeds": 4})
     ledger = make_ledger(tmp_path, config)
@@ -126,6 +146,12 @@ def test_what_another_attempt_left_goes_out_in_packs(tmp_path: Path) -> None:
     assert [[slot.key for slot in pack.slots] for pack in again if pack] == [
         [slot.key for slot in pack.slots] for pack in packs if pack
     ]
+
+
+def test_a_student_on_several_gpus_is_in_no_pack() -> None:
+    data = describe(make_config().dataset)
+    sizes = [Packing.of(make_config(resources={"gpus_per_trial": gpus}), data, 1).largest for gpus in (1, 2)]
+    assert sizes[0] > 1 and sizes[1] == 1
 
 
 def test_students_do_not_mix_and_none_is_left_behind(tmp_path: Path) -> None:
