@@ -43,8 +43,8 @@ class Tally:
             counts[before] -= 1
         counts[record.state] += 1
         self._states[record.key] = record.state
-        if record.state is TrialState.FAIL:
-            self._failures[record.reason.value if record.reason else "error"] += 1
+        if record.failure is not None:
+            self._failures[record.failure] += 1
         if record.state is TrialState.COMPLETE and record.value is not None:
             self._compare(record, record.value)
 

@@ -50,6 +50,15 @@ class Backlog:
             self._head.popleft()
             self._changed.notify_all()
 
+    def left(self) -> list[Any]:
+        """All jobs that are not done, the oldest first."""
+        with self._changed:
+            left = list(self._head)
+            if self._spooled:
+                self._file.seek(self._read_at)
+                left += [pickle.load(self._file) for _ in range(self._spooled)]
+            return left
+
     def wait_empty(self, timeout: float) -> bool:
         with self._changed:
             return self._changed.wait_for(lambda: not self._head and not self._spooled, timeout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +15,11 @@ from kdsearch.ledger.records import SweepRecord
 from kdsearch.ledger.records import SweepState
 from kdsearch.ledger.records import TrialRecord
 from kdsearch.ledger.records import TrialState
+from kdsearch.tracking.charts import GAIN
 from kdsearch.tracking.markdown import escape
 from kdsearch.tracking.markdown import table
+from kdsearch.tracking.projection import MetricPoint
+from kdsearch.tracking.projection import milliseconds
 from kdsearch.tracking.projection import rounded
 
 BEST_FILE = "best.json"
@@ -24,6 +28,8 @@ TABLE_FILE = "trials_table.json"
 TABLE_TAG = {"mlflow.loggedArtifacts": json.dumps([{"path": TABLE_FILE, "type": "table"}])}
 """What tells MLflow that it is one."""
 MOST_ROWS = 5000
+CURVE = "by_sample_count"
+"""The section of charts whose x axis (the step) is the sample count."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Findings:
     verdict: str
     table: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    metrics: tuple[MetricPoint, ...] = ()
+    """Of the sweep's run, so that sweeps can be compared with one another."""
 
 
 def findings(sweep: SweepRecord, records: Sequence[TrialRecord]) -> Findings:
@@ -40,7 +48,7 @@ def findings(sweep: SweepRecord, records: Sequence[TrialRecord]) -> Findings:
     from kdsearch.report import verdict
 
     files = {BEST_FILE: _best(sweep, records), TABLE_FILE: _trials(records)}
-    return Findings(escape(verdict(sweep, records)), _counts(sweep, records), files)
+    return Findings(escape(verdict(sweep, records)), _counts(sweep, records), files, tuple(_metrics(sweep, records)))
 
 
 def findings_so_far(sweep: SweepRecord, records: Sequence[TrialRecord]) -> Findings:
@@ -55,6 +63,7 @@ def findings_so_far(sweep: SweepRecord, records: Sequence[TrialRecord]) -> Findi
 
 def _counts(sweep: SweepRecord, records: Sequence[TrialRecord]) -> str:
     from kdsearch.report import summarize
+    from kdsearch.report.labels_used import labels_used
     from kdsearch.report.wording import percent
     from kdsearch.report.wording import points
     from kdsearch.report.wording import times
@@ -70,18 +79,51 @@ def _counts(sweep: SweepRecord, records: Sequence[TrialRecord]) -> str:
             percent(summary.distilled),
             points(summary.gain),
             times(summary.data_efficiency),
+            str(labels_used(sweep, summary.recipe, summary.sample_count)) if summary.recipe else "–",
         ]
         for summary in summaries
     ]
     header = ["n", "labels only", "best recipe", f"{split} accuracy, %", "gain, points", "data efficiency"]
+    header.append("labels: n + validation + teacher")
     return table(header, rows)
+
+
+def _metrics(sweep: SweepRecord, records: Sequence[TrialRecord]) -> Iterator[MetricPoint]:
+    """Each result twice: `gain_over_labels/n50` for tables of sweeps, `by_sample_count/gain_over_labels` at step 50 for
+    curves. Told twice, they are the same points.
+    """
+    from kdsearch.report import summarize
+
+    time = milliseconds(max((record.ended for record in records if record.ended), default=sweep.created))
+    for summary in summarize(sweep, records):
+        split = "test" if summary.evaluated_on == "test" else "val"
+        estimates = {
+            f"{split}_accuracy": summary.distilled,
+            f"labels_{split}_accuracy": summary.labels,
+            GAIN: summary.gain,
+        }
+        values = {name: estimate.mean for name, estimate in estimates.items() if estimate is not None}
+        if summary.data_efficiency.value is not None:
+            values["data_efficiency"] = summary.data_efficiency.value
+        for name, value in values.items():
+            yield MetricPoint(f"{name}/n{summary.sample_count}", rounded(name, value), time, 0)
+            yield MetricPoint(f"{CURVE}/{name}", rounded(name, value), time, summary.sample_count)
 
 
 def _best(sweep: SweepRecord, records: Sequence[TrialRecord]) -> str:
     from kdsearch.report.document import report_document
 
     counts = report_document(sweep, records)["counts"]
-    wanted = ("sample_count", "evaluated_on", "distilled", "labels", "gain", "gain_ci95", "data_efficiency")
+    wanted = (
+        "sample_count",
+        "evaluated_on",
+        "distilled",
+        "labels",
+        "gain",
+        "gain_ci95",
+        "gain_standing",
+        "data_efficiency",
+    )
     return json.dumps([{key: count[key] for key in wanted} for count in counts], indent=2) + "\n"
 
 

@@ -28,6 +28,9 @@ UID = "kdsearch.uid"
 TRIAL = "kdsearch.trial"
 KIND = "kdsearch.kind"
 STOP = "kdsearch.stop"
+"""How a trial ended: `completed`, `pruned` or `error`."""
+REASON = "kdsearch.reason"
+"""Why a trial ended as `error`: `non_finite`, `crashed`, `user_code`, `dropped`, …"""
 GROUP = "kdsearch.group"
 """What is compared: `searched`, or a control's name."""
 RECIPE = "kdsearch.recipe"
@@ -97,13 +100,13 @@ def project(
     if record.state is TrialState.COMPLETE:
         metrics += _final_points(record, extra_metrics or {})
     start_time = record.started or sweep.created
-    start = _milliseconds(start_time)
+    start = milliseconds(start_time)
     return Projection(
         trial=record.key,
         name=f"n={record.sample_count} {record.label}",
         status=TRIAL_STATUS[record.state],
         start=start,
-        end=max(start, _milliseconds(record.ended or start_time)) if finished else None,
+        end=max(start, milliseconds(record.ended or start_time)) if finished else None,
         tags=_tags(record, sweep, sample_counts),
         final_tags=_final_tags(record) if finished else {},
         params=_params(record),
@@ -117,15 +120,16 @@ def sweep_tags(sweep: SweepRecord) -> dict[str, str]:
     return {**_common_tags(sweep), KIND: PARENT_KIND}
 
 
+def milliseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return int(moment.timestamp() * 1000)
+
+
 def rounded(key: str, value: float) -> float:
     """As the UI should print it: 4 decimals for fractions and logarithms, else 6 significant digits."""
     if any(word in key for word in _FRACTIONS):
         return round(value, 4)
     return float(f"{value:.6g}")
-
-
-def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
 
 
 def _epoch_points(series: Sequence[Point]) -> list[MetricPoint]:
@@ -140,7 +144,7 @@ def _epoch_points(series: Sequence[Point]) -> list[MetricPoint]:
 
 def final_points(record: TrialRecord, values: Mapping[str, float]) -> list[MetricPoint]:
     """Metrics that were measured once, when the trial ended."""
-    time = _milliseconds(record.ended) if record.ended else 0
+    time = milliseconds(record.ended) if record.ended else 0
     return [MetricPoint(key, rounded(key, value), time, 0) for key, value in values.items() if math.isfinite(value)]
 
 
@@ -192,7 +196,7 @@ def _final_tags(record: TrialRecord) -> dict[str, str]:
     if record.state is TrialState.PRUNED:
         return {STOP: "pruned"}
     reason = record.reason.value if record.reason else "error"
-    return {STOP: reason, NOTE: _note(reason, record.error)}
+    return {STOP: "error", REASON: reason, NOTE: _note(reason, record.error)}
 
 
 def _note(reason: str, error: str | None) -> str:

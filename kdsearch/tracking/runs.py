@@ -147,7 +147,7 @@ class SweepRuns:
 
     def add_metrics(self, projection: Projection, metrics: Sequence[MetricPoint]) -> None:
         """Metrics of a run that has been written."""
-        self._log(self.ensure(projection), metrics, [], [])
+        self._log(self.ensure(projection).id, metrics, [], [])
 
     def recolor(self, run: Run, color: str) -> None:
         """Another sample count moves every count's place on the scale of colors."""
@@ -185,6 +185,9 @@ class SweepRuns:
 
     def set_parent_tags(self, tags: Mapping[str, str]) -> None:
         self._store.log_batch(self.parent_id, [], [], [RunTag(key, value) for key, value in tags.items()])
+
+    def add_parent_metrics(self, metrics: Sequence[MetricPoint]) -> None:
+        self._log(self.parent_id, metrics, [], [])
 
     def experiment_tags(self) -> Mapping[str, str]:
         return dict(self._store.get_experiment(self.experiment_id).tags)
@@ -255,22 +258,22 @@ class SweepRuns:
         tags = [RunTag(key, value) for key, value in projection.final_tags.items()]
         params = [Param(key, value) for key, value in projection.params.items()]
         try:
-            self._log(run, projection.metrics, params, tags)
+            self._log(run.id, projection.metrics, params, tags)
         except MlflowException as error:
             if error.error_code != "INVALID_PARAMETER_VALUE" or not params:
                 raise
             # MLflow never changes a param. One written by another version of kdsearch stays as it is.
             written = self._store.get_run(run.id).data.params
-            self._log(run, projection.metrics, [param for param in params if param.key not in written], tags)
+            self._log(run.id, projection.metrics, [param for param in params if param.key not in written], tags)
 
-    def _log(self, run: Run, metrics: Sequence[MetricPoint], params: Sequence[Any], tags: Sequence[Any]) -> None:
+    def _log(self, run_id: str, metrics: Sequence[MetricPoint], params: Sequence[Any], tags: Sequence[Any]) -> None:
         first_params, room = params[:PARAMS_PER_BATCH], ENTITIES_PER_BATCH - PARAMS_PER_BATCH - len(tags)
         points = [Metric(point.key, point.value, point.time, point.step) for point in metrics]
-        self._store.log_batch(run.id, points[:room], first_params, tags)
+        self._store.log_batch(run_id, points[:room], first_params, tags)
         for chunk in _chunks(points[room:], ENTITIES_PER_BATCH):
-            self._store.log_batch(run.id, chunk, [], [])
+            self._store.log_batch(run_id, chunk, [], [])
         for chunk in _chunks(params[PARAMS_PER_BATCH:], PARAMS_PER_BATCH):
-            self._store.log_batch(run.id, [], chunk, [])
+            self._store.log_batch(run_id, [], chunk, [])
 
 
 def list_children(store: Any, experiment_id: str, uid: str) -> dict[str, list[Run]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import threading
 import time
@@ -120,6 +121,7 @@ class Tracker:
         self.undelivered: list[str] = []
         """Trials whose run the server refused to take; reconcile of the next attempt tries again."""
         self._tracking_uri = tracking_uri
+        self._patience = patience
         self._outage = Outage(f"MLflow at {mask_url(tracking_uri)}", patience, on_warning)
         self._error: str | None = None
         self._experiment = experiment
@@ -130,6 +132,8 @@ class Tracker:
         self._on_warning = on_warning
         self._may_write = may_write
         self._backlog = Backlog()
+        self._mended: set[str] = set()
+        """Trials that the reconciliation under way is done with."""
         self._callbacks: list[tuple[SeriesOf, ExtraMetricsOf]] = []
         self._closed = threading.Event()
         self._runs: SweepRuns | None = None
@@ -190,7 +194,7 @@ class Tracker:
         students: Sequence[LoggableStudent] = (),
         register_as: str | None = None,
     ) -> bool:
-        """Close the parent run and wait up to `timeout` seconds until all is delivered; whether it was.
+        """Close the parent run and wait up to `timeout` seconds until all is delivered; whether it was (see `wait`).
 
         `artifacts` is a folder; whatever is in it becomes an artifact of the sweep's run. `students` become models,
         and versions of the registered model `register_as`.
@@ -200,11 +204,36 @@ class Tracker:
         self._backlog.put(
             _End(status, time.time_ns() // 1_000_000, tags, findings, artifacts, tuple(students), register_as)
         )
-        deadline = time.monotonic() + timeout
+        return self.wait(timeout)
+
+    def wait(self, timeout: float | None = None, go_on: Callable[[], bool] = lambda: True) -> bool:
+        """Wait until all is delivered, and say whether it was.
+
+        For `timeout` seconds; None is as long as MLflow is not away for longer than `patience`. Not longer than
+        `go_on` says.
+        """
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
         while not self._backlog.wait_empty(timeout=min(0.5, max(0.0, deadline - time.monotonic()))):
-            if time.monotonic() >= deadline or not self._thread.is_alive():
+            is_hopeless = self._error is not None or (timeout is None and self._outage.seconds > self._patience)
+            if is_hopeless or time.monotonic() >= deadline or not self._thread.is_alive() or not go_on():
                 return False
         return not self.undelivered
+
+    @property
+    def pending(self) -> list[str]:
+        """Whose runs MLflow may not have as they are: trials, and the sweep's own by its name."""
+        left = [key for job in self._backlog.left() for key in self._owed(job)]
+        return list(dict.fromkeys([*self.undelivered, *left]))
+
+    def _owed(self, job: object) -> list[str]:
+        match job:
+            case _Reconcile(records, _):
+                return [record.key for record in records if record.attempts and record.key not in self._mended]
+            case _End():
+                return [self._sweep.name]
+            case _Started(projection) | _Interrupted(projection) | _Finished(projection) | _Measured(projection, _):
+                return [projection.trial]
+        return []
 
     def close(self) -> None:
         """Write nothing more (a request under way ends by itself)."""
@@ -273,6 +302,8 @@ class Tracker:
             self._attempt(partial(runs.log_text, text, name), name)
         if TABLE_FILE in findings.files:
             self._attempt(partial(runs.set_parent_tags, TABLE_TAG), "the table of trials")
+        if findings.metrics:
+            self._attempt(partial(runs.add_parent_metrics, findings.metrics), "the results by sample count")
         self._attempt(partial(self._describe, runs, findings, artifacts), "the description")
         self._attempt(partial(self._save_views, runs, is_live=False), "the saved views")
 
@@ -290,20 +321,24 @@ class Tracker:
             case _Reconcile(records, callbacks):
                 self._reconcile(runs, records, *self._callbacks[callbacks])
             case _End(status, moment, tags, findings, artifacts, students, register_as):
+                # Not before it answers: what is nice to have is tried once.
+                self._insist(partial(runs.set_parent_tags, tags), "the end of the sweep")
                 self._leave(runs, findings, artifacts)
                 for student in students:
                     log = partial(runs.log_student, student, register_as)
                     self._attempt(log, f"the student of n={student.sample_count}")
-                self._insist(partial(runs.set_parent, status, moment, tags), "the end of the sweep")
+                self._insist(partial(runs.set_parent, status, moment, {}), "the end of the sweep")
 
     def _reconcile(
         self, runs: SweepRuns, records: Sequence[TrialRecord], series: SeriesOf, extra_metrics: ExtraMetricsOf
     ) -> None:
+        self._mended.clear()
         for record in records:
             if self._closed.is_set():
                 return
             mend = partial(self._mend, runs, record, series, extra_metrics)
-            self._insist(mend, record.key)
+            if self._insist(mend, record.key):
+                self._mended.add(record.key)
         self._attempt(lambda: self._describe(runs, findings_so_far(self._sweep, records)), "the description")
 
     def _mend(self, runs: SweepRuns, record: TrialRecord, series: SeriesOf, extra_metrics: ExtraMetricsOf) -> None:

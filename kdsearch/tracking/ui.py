@@ -25,6 +25,7 @@ from kdsearch.tracking.serving import is_free
 from kdsearch.tracking.serving import serve
 from kdsearch.tracking.serving import usual_ports
 from kdsearch.tracking.verify import experiment_name
+from kdsearch.tracking.verify import is_database_of_mlflow
 from kdsearch.tracking.views import LANDING
 from kdsearch.tracking.views import view_id
 
@@ -48,7 +49,8 @@ def show(tracking_uri: str, sweep: SweepRecord | None, place: Place, *, open_bro
     For a database: of the server that is there, or of one that is started and serves until Ctrl-C or SIGTERM.
 
     Raises:
-        InputError: the port is taken, the host is not this machine alone, or MLflow does not know the sweep.
+        InputError: the port is taken, the host is not this machine alone, or MLflow does not know the sweep, or has no
+            database.
         KdsearchError: the server does not come up.
     """
     prepare_environment()
@@ -56,11 +58,16 @@ def show(tracking_uri: str, sweep: SweepRecord | None, place: Place, *, open_bro
         _announce(_address(tracking_uri, without_credentials(tracking_uri), sweep), open_browser)
         return ExitCode.DONE
     _check(place)
-    there = find_server(tracking_uri, usual_ports() if place.port is None else [place.port])
+    is_there = is_database_of_mlflow(tracking_uri)
+    there = find_server(tracking_uri, usual_ports() if place.port is None else [place.port]) if is_there else None
     if there is not None:
         _announce(_address(tracking_uri, there, sweep), open_browser)
         return ExitCode.DONE
     port = _port(place)
+    if not is_there:
+        # MLflow would make one.
+        problem = "nothing is tracked there; has a sweep been started with this storage?"
+        raise InputError([Problem("mlflow.tracking_uri", tracking_uri, problem)])
     # Before the server is started, which takes seconds.
     address = _address(tracking_uri, base_of(place.host, port), sweep)
     with serve(tracking_uri, place.host, port) as process:

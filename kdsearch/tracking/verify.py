@@ -48,6 +48,18 @@ class Agreement:
         return {"runs": self.runs, **{what: counted[what] for what in KINDS}}
 
 
+@dataclass(frozen=True)
+class Unasked:
+    """MLflow was not asked, or could not be."""
+
+    reason: str
+
+    @property
+    def counts(self) -> dict[str, int | str | None]:
+        """The keys of `Agreement.counts`, all null, and why."""
+        return {"runs": None, **dict.fromkeys(KINDS), "reason": self.reason}
+
+
 def compare(tracking_uri: str, sweep: SweepRecord, records: Sequence[TrialRecord]) -> Agreement:
     """Compare a sweep's runs with its ledger rows, one to one.
 
@@ -124,22 +136,33 @@ def _ask_mlflow(tracking_uri: str, sweep: SweepRecord) -> Iterable[tuple[str | N
 def _ask_database(tracking_uri: str, sweep: SweepRecord) -> Iterable[tuple[str | None, str]]:
     """The same without MLflow, whose import takes longer than everything else that `status` does."""
     from sqlalchemy import create_engine
-    from sqlalchemy import inspect
-    from sqlalchemy import make_url
     from sqlalchemy import text
 
-    database = make_url(tracking_uri)
-    if database.get_backend_name() == "sqlite" and not Path(database.database or "").is_file():
+    if not is_database_of_mlflow(tracking_uri):
         return []
-    engine = create_engine(database)
+    engine = create_engine(tracking_uri)
     try:
-        if not inspect(engine).has_table("runs"):
-            return []
         with engine.connect() as connection:
             rows = connection.execute(text(_RUNS), {"uid": sweep.uid}).all()
     finally:
         engine.dispose()
     return [(trial, status) for trial, status in rows]
+
+
+def is_database_of_mlflow(tracking_uri: str) -> bool:
+    """Whether a database is there that MLflow has made; looking makes none."""
+    from sqlalchemy import create_engine
+    from sqlalchemy import inspect
+    from sqlalchemy import make_url
+
+    database = make_url(tracking_uri)
+    if database.get_backend_name() == "sqlite" and not Path(database.database or "").is_file():
+        return False
+    engine = create_engine(database)
+    try:
+        return inspect(engine).has_table("runs")
+    finally:
+        engine.dispose()
 
 
 _RUNS = f"""

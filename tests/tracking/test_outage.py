@@ -65,8 +65,11 @@ def test_a_server_away_for_longer_than_patience_is_a_failure_and_nothing_is_drop
     assert tracker.failure is not None and "was away for more than 0.3 s" in tracker.failure
     assert len(warnings) == 1
     assert not tracker.finish(SweepState.STOPPED, Findings("verdict"), None, timeout=0.1)
+    assert not tracker.wait(), "nobody waits for longer than the patience"
+    assert tracker.pending == [record.key, sweep.name]
     (tmp_path / "folder").unlink()
     assert tracker.finish(SweepState.COMPLETE, Findings("verdict"), None, timeout=60)
+    assert tracker.pending == []
     tracker.close()
     assert verify(uri, sweep, [record])["runs"] == 1
 
@@ -105,7 +108,7 @@ def test_backlog_keeps_order_beyond_what_fits_in_memory() -> None:
         taken.append(backlog.first(timeout=0))
         backlog.pop()
         backlog.put(late)
-    assert len(backlog) == 10
+    assert len(backlog) == 10 and backlog.left() == list(range(4, 14))
     while len(backlog):
         taken.append(backlog.first(timeout=0))
         backlog.pop()

@@ -54,7 +54,7 @@ def test_run_names_tell_trials_apart(record: TrialRecord, name: str) -> None:
     [
         (TrialState.COMPLETE, "FINISHED", "completed"),
         (TrialState.PRUNED, "KILLED", "pruned"),
-        (TrialState.FAIL, "FAILED", "non_finite"),
+        (TrialState.FAIL, "FAILED", "error"),
         (TrialState.RUNNING, "RUNNING", None),
         (TrialState.WAITING, "SCHEDULED", None),
     ],
@@ -64,6 +64,7 @@ def test_status_and_stop_tag_follow_the_state(state: TrialState, status: str, st
     run = projected(make_record(state=state, reason=reason))
     assert run.status == status
     assert run.final_tags.get("kdsearch.stop") == stop
+    assert run.final_tags.get("kdsearch.reason") == (reason and reason.value)
     assert (run.end is not None) == state.is_finished
 
 

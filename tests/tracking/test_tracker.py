@@ -25,6 +25,7 @@ from kdsearch.recipe import Recipe
 from kdsearch.tracking import Tracker
 from kdsearch.tracking import verify
 from kdsearch.tracking.findings import Findings
+from kdsearch.tracking.findings import findings
 from kdsearch.tracking.verify import compare
 from kdsearch.tracking.views import TAG_PREFIX
 from kdsearch.tracking.views import decode_state
@@ -167,7 +168,8 @@ def test_pruned_and_failed_trials_keep_their_series_but_have_no_final_metrics(
     assert (run.info.status, run.data.tags["kdsearch.stop"]) == ("KILLED", "pruned")
     assert set(run.data.metrics) == {"epoch/val_accuracy", "epoch/train_loss"}
     run = run_of(client, sweep, failed)
-    assert (run.info.status, run.data.tags["kdsearch.stop"]) == ("FAILED", "non_finite")
+    assert (run.info.status, run.data.tags["kdsearch.stop"]) == ("FAILED", "error")
+    assert run.data.tags["kdsearch.reason"] == "non_finite"
     assert "loss is nan at step 3" in run.data.tags["mlflow.note.content"]
     assert set(run.data.metrics) == {"epoch/val_accuracy", "epoch/train_loss"}
 
@@ -539,6 +541,31 @@ def test_the_description_leads_to_report_views_and_figures(
         assert preview.size == (760, 380)
     assert files == {"report.html", "plots", "previews", "trials.csv", "best.json", "trials_table.json", "sweep.yaml"}
     assert json.loads(parent.data.tags["mlflow.loggedArtifacts"]) == [{"path": "trials_table.json", "type": "table"}]
+
+
+def test_sweeps_can_be_compared_by_their_results(client: Any, sweep: SweepRecord, new_tracker: NewTracker) -> None:
+    records = [
+        record
+        for count, labels, distilled in ((50, 0.5, 0.75), (100, 0.75, 0.8))
+        for record in (
+            make_control(sample_count=count, val_accuracy=labels),
+            make_record(count, sample_count=count, value=distilled),
+        )
+    ]
+    for _ in range(2):  # the second attempt has nothing new to say
+        found = findings(sweep, records)
+        assert new_tracker(sweep).finish(SweepState.COMPLETE, found, None, DELIVERY)
+    parent = parent_of(client, sweep)
+    said = parent.data.metrics
+    assert (said["val_accuracy/n50"], said["labels_val_accuracy/n50"], said["gain_over_labels/n50"]) == (
+        0.75,
+        0.5,
+        0.25,
+    )
+    assert (said["val_accuracy/n100"], said["gain_over_labels/n100"]) == (0.8, 0.05)
+    assert said["data_efficiency/n50"] == 2.0
+    curve = points(client, parent, "by_sample_count/val_accuracy")
+    assert [(step, value) for step, value, _ in curve] == [(50, 0.75), (100, 0.8)]
 
 
 def test_a_resumed_sweep_says_what_it_knew(client: Any, sweep: SweepRecord, new_tracker: NewTracker) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from kdsearch.tracking.server import ASKED
-from kdsearch.tracking.server import GIVEN
-from kdsearch.tracking.server import SEARCH
-from kdsearch.tracking.server import GenerousPages
-from kdsearch.tracking.server import Message
-from kdsearch.tracking.server import Receive
-from kdsearch.tracking.server import Scope
-from kdsearch.tracking.server import Send
+from kdsearch.tracking.pages import ASKED
+from kdsearch.tracking.pages import GIVEN
+from kdsearch.tracking.pages import SEARCH
+from kdsearch.tracking.pages import GenerousPages
+from kdsearch.tracking.pages import Message
+from kdsearch.tracking.pages import Receive
+from kdsearch.tracking.pages import Scope
+from kdsearch.tracking.pages import Send
 
 
 def received(path: str, parts: list[bytes], method: str = "POST") -> tuple[bytes, Mapping[bytes, bytes]]:
