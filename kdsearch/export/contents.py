@@ -8,11 +8,11 @@ from typing import Any
 from kdsearch import __version__
 from kdsearch.config.stored import stored_part
 from kdsearch.report.confirmation import confirmation_rounds
+from kdsearch.report.labels_used import labels_used
+from kdsearch.report.labels_used import teacher_facts
 from kdsearch.report.statistics import Estimate
 from kdsearch.report.summary import CountSummary
-from kdsearch.report.summary import teacher_sample_count
 from kdsearch.report.summary import unlabelled_count
-from kdsearch.report.summary import validation_count
 from kdsearch.report.wording import times
 from kdsearch.students.choice import Best
 
@@ -30,6 +30,7 @@ def config_of(sweep: Sweep, best: Best, splits: Splits, summary: CountSummary) -
     record, trial, network = sweep.record, best.trial, best.student.description
     is_text = network.vocabulary_size is not None
     names = splits.class_names
+    used = labels_used(record, trial.recipe, summary.sample_count)
     return {
         "format": FORMAT,
         "kdsearch": __version__,
@@ -72,9 +73,9 @@ def config_of(sweep: Sweep, best: Best, splits: Splits, summary: CountSummary) -
             "subset": trial.recipe.subset or splits.subset,
         },
         "labels_used": {
-            "training": summary.sample_count,
-            "validation": validation_count(record),
-            "teacher": teacher_sample_count(record),
+            "training": used.student,
+            "validation": used.validation,
+            "teacher": used.teacher,
             "unlabelled": unlabelled_count(record),
         },
         "teacher": _teacher(sweep, best),
@@ -85,9 +86,7 @@ def config_of(sweep: Sweep, best: Best, splits: Splits, summary: CountSummary) -
 
 def _teacher(sweep: Sweep, best: Best) -> dict[str, Any]:
     """The record of the teacher that the recipe had."""
-    facts = sweep.record.teacher
-    name = best.trial.recipe.teacher
-    own = facts if name is None else facts.get("teachers", {}).get(name, {})
+    own = teacher_facts(sweep.record, best.trial.recipe.teacher)
     return {key: value for key, value in own.items() if isinstance(value, str | int | float)}
 
 

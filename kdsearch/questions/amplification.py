@@ -17,7 +17,6 @@ from kdsearch.questions.answer import Answer
 from kdsearch.questions.answer import Evidence
 from kdsearch.questions.answer import Verdict
 from kdsearch.questions.intervals import difference
-from kdsearch.questions.intervals import direction
 from kdsearch.questions.intervals import estimate_of
 from kdsearch.questions.runs import DISTILLED
 from kdsearch.questions.runs import KL
@@ -27,6 +26,7 @@ from kdsearch.questions.words import basis
 from kdsearch.questions.words import in_percent
 from kdsearch.questions.words import in_points
 from kdsearch.report.statistics import Estimate
+from kdsearch.report.statistics import direction
 
 ID, QUESTION = "small_n", "Is the gain amplified at small sample counts?"
 

@@ -16,14 +16,14 @@ from kdsearch.questions.answer import Answer
 from kdsearch.questions.answer import Evidence
 from kdsearch.questions.answer import Verdict
 from kdsearch.questions.intervals import MARGIN
-from kdsearch.questions.intervals import corrected
-from kdsearch.questions.intervals import direction
 from kdsearch.questions.intervals import estimate_of
 from kdsearch.questions.runs import KL
 from kdsearch.questions.runs import Runs
 from kdsearch.questions.words import basis
 from kdsearch.questions.words import in_points
 from kdsearch.report.statistics import Estimate
+from kdsearch.report.statistics import corrected
+from kdsearch.report.statistics import direction
 
 ID, QUESTION = "best_teacher", "Does the best teacher change with the sample count?"
 

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from kdsearch.questions.answer import Answer
 from kdsearch.questions.answer import Evidence
 from kdsearch.questions.answer import Verdict
-from kdsearch.questions.intervals import direction
 from kdsearch.questions.intervals import is_negligible
 from kdsearch.questions.runs import Runs
 from kdsearch.questions.words import across
 from kdsearch.questions.words import at_counts
 from kdsearch.questions.words import basis
 from kdsearch.report.statistics import Estimate
+from kdsearch.report.statistics import direction
 
 Effects = Mapping[str, Mapping[int, Estimate]]
 """What is compared (`mse over kl`) → sample count → difference of accuracy."""

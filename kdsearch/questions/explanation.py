@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kdsearch.questions.answer import Evidence
-from kdsearch.questions.intervals import corrected
-from kdsearch.questions.intervals import direction
 from kdsearch.questions.runs import DISTILLED
 from kdsearch.questions.runs import KL
 from kdsearch.questions.runs import Runs
 from kdsearch.questions.words import across
 from kdsearch.questions.words import basis
 from kdsearch.report.statistics import Estimate
+from kdsearch.report.statistics import corrected
+from kdsearch.report.statistics import direction
 
 Fate = Literal["lost", "kept", "open"]
 

@@ -3,7 +3,8 @@
 Menon et al. (arXiv 2005.10419): what counts is how well a teacher estimates the classes' probabilities. Measured on
 validation by its NLL, Brier score and calibration error (ECE), against its accuracy. Two teachers differ clearly at a
 sample count where the accuracies of their students do (`kl` and `teacher=NAME`; intervals that hold for all pairs
-together). For each measure: the share of clear differences that it has the right way round, by replicate.
+together). Pairs that are equally accurate are left out: accuracy can't be right about them. For each measure: the share
+of clear differences that it has the right way round, by replicate.
 
 supported      NLL, Brier score or ECE has a larger share than accuracy
 not supported  each of them has a smaller share than accuracy
@@ -23,13 +24,13 @@ from kdsearch.questions.answer import Answer
 from kdsearch.questions.answer import Evidence
 from kdsearch.questions.answer import Verdict
 from kdsearch.questions.intervals import difference
-from kdsearch.questions.intervals import direction
 from kdsearch.questions.intervals import estimate_of
 from kdsearch.questions.runs import Runs
 from kdsearch.questions.words import as_ratio
 from kdsearch.questions.words import basis
 from kdsearch.questions.words import listed
 from kdsearch.report.statistics import Estimate
+from kdsearch.report.statistics import direction
 
 ID = "teacher_quality"
 QUESTION = "Do a teacher's probabilities tell more than its accuracy what students learn from it?"
@@ -45,9 +46,10 @@ def answer(runs: Runs) -> Answer:
     if len(teachers) < LEAST_TEACHERS:
         text = f"It takes the controls kl and teachers, and {LEAST_TEACHERS} teachers with NLL, Brier score and ECE."
         return Answer(ID, QUESTION, "not studied", text)
-    clear = _clear_differences(runs, list(teachers))
+    clear = _clear_differences(runs, {name: of[ACCURACY] for name, of in teachers.items()})
     if not clear:
-        text = f"The students of no two of the {len(teachers)} teachers differ clearly. {basis(runs, 1)}"
+        text = f"The students of no two of the {len(teachers)} teachers differ clearly, of those of different accuracy."
+        text += f" {basis(runs, 1)}"
         return Answer(ID, QUESTION, "unclear", text)
     shares = {m: _shares(runs, clear, {name: of[m] for name, of in teachers.items()}) for m in MEASURES}
     found = {m: value for m, by_seed in shares.items() if (value := estimate_of(by_seed)) is not None}
@@ -59,7 +61,8 @@ def answer(runs: Runs) -> Answer:
     ]
     told = listed(f"{as_ratio(value)} by {MEASURES[measure]}" for measure, value in found.items())
     text = (
-        f"Students of two of the {len(teachers)} teachers differ clearly in {len(clear)} cases, over all sample counts."
+        f"Students of two of the {len(teachers)} teachers, of different accuracy, differ clearly in {len(clear)} cases,"
+        " over all sample counts."
         f" This share is ranked as the teachers are: {told}; chance is 0.50. The intervals are over students; other"
         f" teachers may rank otherwise. {basis(runs, len(better))}"
     )
@@ -76,9 +79,11 @@ def _qualities(runs: Runs) -> dict[str, dict[str, float]]:
     }
 
 
-def _clear_differences(runs: Runs, teachers: Sequence[str]) -> list[Case]:
-    pairs = [(n, one, other) for n in runs.counts for one, other in itertools.combinations(teachers, 2)]
-    return [(n, one, other) for n, one, other in pairs if direction(runs.gain(n, one, other), len(pairs))]
+def _clear_differences(runs: Runs, accuracies: Mapping[str, float]) -> list[Case]:
+    """Of teachers with different accuracies."""
+    pairs = [(a, b) for a, b in itertools.combinations(accuracies, 2) if accuracies[a] != accuracies[b]]
+    cases = [(n, *pair) for n in runs.counts for pair in pairs]
+    return [(n, one, other) for n, one, other in cases if direction(runs.gain(n, one, other), len(cases))]
 
 
 def _shares(runs: Runs, cases: Sequence[Case], qualities: Mapping[str, float]) -> dict[int, float]:

@@ -17,13 +17,13 @@ from kdsearch.questions.answer import Answer
 from kdsearch.questions.answer import Evidence
 from kdsearch.questions.answer import Verdict
 from kdsearch.questions.intervals import difference
-from kdsearch.questions.intervals import direction
 from kdsearch.questions.intervals import estimate_of
 from kdsearch.questions.runs import LABELS
 from kdsearch.questions.runs import Runs
 from kdsearch.questions.words import as_ratio
 from kdsearch.questions.words import listed
 from kdsearch.report.statistics import Estimate
+from kdsearch.report.statistics import direction
 
 ID, QUESTION = "variance", "Do the teacher's targets lower the variance of the student's objective?"
 WITH_LABELS, WITH_TEACHER = "val_label_loss_variance", "val_teacher_loss_variance"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 
 from kdsearch.ledger.records import Kind
 from kdsearch.ledger.records import TrialRecord
@@ -31,6 +33,8 @@ class Confirmed:
     """Whether it is the labels-only baseline."""
     label: str
     replicates: Mapping[int, TrialRecord]
+    failed: int = 0
+    """Seeds that failed, and so are not among the replicates."""
 
     def test_accuracies(self) -> dict[int, float]:
         """By replicate index."""
@@ -56,13 +60,59 @@ class Confirmed:
 def confirmed_recipes(records: Sequence[TrialRecord]) -> list[Confirmed]:
     """Every recipe with a test accuracy, by sample count and in the order of the records."""
     by_key = {record.key: record for record in records}
+    failed = Counter(_recipe_key(record) for record in _failures(records))
     replicates: dict[tuple[int, str], dict[int, TrialRecord]] = {}
     for record in records:
-        if record.kind is not Kind.CONFIRM or record.state is not TrialState.COMPLETE or record.confirms is None:
-            continue
-        if accuracy(record, "test") is not None and record.replicate is not None:
-            replicates.setdefault((record.sample_count, record.confirms), {})[record.replicate] = record
-    return [_confirmed(by_key, confirms, found) for (_, confirms), found in sorted(replicates.items(), key=_count)]
+        if _has_test(record):
+            replicates.setdefault(_recipe_key(record), {})[record.replicate or 0] = record
+    return [
+        replace(_confirmed(by_key, key[1], found), failed=failed[key])
+        for key, found in sorted(replicates.items(), key=lambda item: item[0][0])
+    ]
+
+
+@dataclass(frozen=True)
+class FailedSeeds:
+    """A confirmed recipe of which not all seeds could be trained."""
+
+    sample_count: int
+    label: str
+    failed: int
+    finished: int
+
+
+def failed_seeds(records: Sequence[TrialRecord]) -> list[FailedSeeds]:
+    """By sample count and in the order of the records; empty where no confirmation failed."""
+    failed: dict[tuple[int, str], list[TrialRecord]] = {}
+    for record in _failures(records):
+        failed.setdefault(_recipe_key(record), []).append(record)
+    finished = Counter(_recipe_key(record) for record in records if _has_test(record))
+    return [
+        FailedSeeds(key[0], seeds[0].control or seeds[0].recipe.label(), len(seeds), finished[key])
+        for key, seeds in sorted(failed.items(), key=lambda item: item[0][0])
+    ]
+
+
+def _failures(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """One failed confirmation for each seed that has no finished one."""
+    finished = {(*_recipe_key(record), record.replicate) for record in records if _has_test(record)}
+    failed = {
+        seed: record
+        for record in records
+        if record.kind is Kind.CONFIRM and record.state is TrialState.FAIL and record.confirms is not None
+        if (seed := (*_recipe_key(record), record.replicate)) not in finished
+    }
+    return list(failed.values())
+
+
+def _has_test(record: TrialRecord) -> bool:
+    is_finished = record.kind is Kind.CONFIRM and record.state is TrialState.COMPLETE
+    has_place = record.confirms is not None and record.replicate is not None
+    return is_finished and has_place and accuracy(record, "test") is not None
+
+
+def _recipe_key(record: TrialRecord) -> tuple[int, str]:
+    return record.sample_count, record.confirms or ""
 
 
 def choose(recipes: Iterable[Confirmed], metric: str) -> Confirmed | None:
@@ -107,7 +157,3 @@ def _confirmed(by_key: Mapping[str, TrialRecord], confirms: str, found: Mapping[
         label=first.control or first.recipe.label(),
         replicates=dict(sorted(found.items())),
     )
-
-
-def _count(item: tuple[tuple[int, str], object]) -> int:
-    return item[0][0]

@@ -21,6 +21,8 @@ from kdsearch.report.recommendation import recommendations
 from kdsearch.report.reproduction import SWEEP_KEYS
 from kdsearch.report.reproduction import Composer
 from kdsearch.report.results import Results
+from kdsearch.report.teachers import TeacherRow
+from kdsearch.report.teachers import teacher_rows
 from kdsearch.report.winners_curse import WinnersCurse
 from kdsearch.report.winners_curse import winners_curse
 
@@ -38,6 +40,7 @@ class Content:
     winners_curse: Sequence[WinnersCurse]
     answers: Sequence[Answer]
     """To the paper's questions."""
+    teachers: Sequence[TeacherRow]
     effort: Effort
     sweep_overrides: Sequence[str] | None
     """With which `kdsearch sweep` does it again; None where the configuration can't be told in overrides."""
@@ -55,6 +58,7 @@ class Content:
             importances(results),
             winners_curse(results),
             answers(sweep, records),
+            teacher_rows(results),
             effort(sweep, records),
             composer.overrides(sweep.config, SWEEP_KEYS),
         )

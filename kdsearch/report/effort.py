@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from kdsearch.ledger.records import Kind
 from kdsearch.ledger.records import SweepRecord
@@ -37,16 +39,29 @@ class Effort:
     """The kind of device, where it was recorded."""
     spent: dict[str, Spent]
     """By kind of trial; only kinds with a finished trial."""
+    worker_seconds: float
+    """Summed over the finished trials. Where trials are packed an upper bound: those of a pack share their worker, and
+    the ledger does not say which they are."""
+    gpu_seconds: float
+    """Of the GPUs that they held, likewise; 0 where they held none."""
+    is_bound: bool
+    """Whether trials may have shared a worker."""
 
 
 def effort(sweep: SweepRecord, records: Sequence[TrialRecord]) -> Effort:
     seconds = sweep.teacher.get("seconds")
     spent = {kind.value: _spent(record for record in records if record.kind is kind) for kind in Kind}
+    worker_seconds = sum(found.total for found in spent.values() if found is not None)
+    resources: Mapping[str, Any] = sweep.config.get("resources", {})
+    packs: Mapping[str, int] = sweep.teacher.get("packs", {})
     return Effort(
         sweep.seconds_used(),
         None if seconds is None else float(seconds),
         sweep.teacher.get("fingerprint", {}).get("device"),
         {kind: found for kind, found in spent.items() if found is not None},
+        worker_seconds,
+        worker_seconds * float(resources.get("gpus_per_trial", 0)),
+        is_bound=any(size > 1 for size in packs.values()),
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from kdsearch.progress.formatting import duration_text
 from kdsearch.report.content import Content
+from kdsearch.report.gains import gains
+from kdsearch.report.gains import leading
 from kdsearch.report.wording import points
 from kdsearch.report.wording import times
 
@@ -23,11 +25,13 @@ def headline(content: Content) -> list[Tile]:
 
 
 def _gain(content: Content) -> Iterator[Tile]:
-    gains = [(summary, summary.gain) for summary in content.results.summaries if summary.gain is not None]
-    if gains:
-        summary, gain = max(gains, key=lambda pair: pair[1].mean)
+    leader = leading(gains(content.results.summaries))
+    if leader is not None:
+        summary = leader.summary
+        title = "largest clear gain over labels only" if leader.standing == "clear gain" else "gain over labels only"
         note = f"points of {summary.evaluated_on} accuracy at n={summary.sample_count}"
-        yield Tile("largest gain over labels only", points(gain), note)
+        unsure = {"unclear": ", not clear", "clear loss": ", a clear loss"}.get(leader.standing, "")
+        yield Tile(title, points(leader.value), f"{note}{unsure}")
 
 
 def _labels_saved(content: Content) -> Iterator[Tile]:

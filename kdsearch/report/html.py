@@ -22,7 +22,9 @@ from kdsearch.report.confirmation import confirmation_rounds
 from kdsearch.report.content import Content
 from kdsearch.report.document import versions
 from kdsearch.report.figures.labels_saved import interval_text
+from kdsearch.report.gains import gains
 from kdsearch.report.headline import headline
+from kdsearch.report.labels_used import labels_used
 from kdsearch.report.remarks import remarks
 from kdsearch.report.status import interruptions
 from kdsearch.report.summary import CountSummary
@@ -30,9 +32,7 @@ from kdsearch.report.summary import best_trials
 from kdsearch.report.summary import data_facts
 from kdsearch.report.summary import failures
 from kdsearch.report.summary import states
-from kdsearch.report.summary import teacher_sample_count
 from kdsearch.report.summary import unlabelled_count
-from kdsearch.report.summary import validation_count
 from kdsearch.report.wording import next_commands
 from kdsearch.report.wording import percent
 from kdsearch.report.wording import plain
@@ -96,7 +96,7 @@ def report_html(content: Content, drawing: figures.Drawing, embedding: bytes | N
             summaries=summaries,
             evaluated_on={summary.evaluated_on for summary in summaries if summary.distilled},
             labels_saved={found.sample_count: found for found in content.labels_saved},
-            not_better={r.summary.sample_count for r in content.recommendations if r.is_better is False},
+            standings={gain.sample_count: gain.standing for gain in gains(summaries)},
             objective_count=len({found.objective for found in content.objectives}),
             controls=list(dict.fromkeys(name for summary in summaries for name in summary.controls)),
             chips=CHIPS,
@@ -111,8 +111,9 @@ def report_html(content: Content, drawing: figures.Drawing, embedding: bytes | N
             errors=_first_errors(records),
             attempts=[_attempt(attempt) for attempt in sweep.attempts],
             packs=sweep.teacher.get("packs", {}),
-            validation_count=validation_count(sweep),
-            teacher_count=teacher_sample_count(sweep),
+            labels_used={
+                s.sample_count: str(labels_used(sweep, s.recipe, s.sample_count)) for s in summaries if s.recipe
+            },
             rounds=confirmation_rounds(records),
             unlabelled_count=unlabelled_count(sweep),
             data=data_facts(sweep),
@@ -196,9 +197,8 @@ def _first_errors(records: Sequence[TrialRecord]) -> dict[str, dict[str, str]]:
     """One example for each reason."""
     errors: dict[str, dict[str, str]] = {}
     for record in records:
-        if record.state is TrialState.FAIL:
-            reason = record.reason.value if record.reason else "error"
-            errors.setdefault(reason, {"trial": record.key, "error": (record.error or "")[-_LONGEST_ERROR:]})
+        if record.failure is not None:
+            errors.setdefault(record.failure, {"trial": record.key, "error": (record.error or "")[-_LONGEST_ERROR:]})
     return errors
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from rich.text import Text
 
 from kdsearch.ledger.records import SweepRecord
 from kdsearch.ledger.records import TrialRecord
+from kdsearch.report.gains import gains
+from kdsearch.report.labels_used import labels_used
 from kdsearch.report.summary import CountSummary
 from kdsearch.report.summary import failures
 from kdsearch.report.summary import summarize
@@ -22,41 +25,47 @@ from kdsearch.report.wording import points
 from kdsearch.report.wording import times
 from kdsearch.report.wording import verdict
 
+STYLES: Mapping[str | None, str] = {"clear gain": "green", "clear loss": "red"}
+
 
 def leaderboard(
     sweep: SweepRecord, records: Sequence[TrialRecord], working_folder: Path | None = None
 ) -> RenderableType:
     """Per sample count labels only, best recipe, gain and data efficiency; then failures and the next commands."""
     summaries = summarize(sweep, records)
-    parts: list[RenderableType] = [_table(sweep.name, summaries), Text(), Text(verdict(sweep, records), style="bold")]
+    parts: list[RenderableType] = [_table(sweep, summaries), Text(), Text(verdict(sweep, records), style="bold")]
     failed = failures(records)
     if failed:
         reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items())
         parts.append(Text(f"{sum(failed.values())} trials failed: {reasons}", style="red"))
+    parts.append(Text("labels used: n + validation's + the teacher's", style="dim"))
     parts.append(Text())
     parts += [Text(f"  {command}", style="cyan", no_wrap=True) for command in next_commands(sweep, working_folder)]
     return Group(*parts)
 
 
-def _table(name: str, summaries: Sequence[CountSummary]) -> Table:
+def _table(sweep: SweepRecord, summaries: Sequence[CountSummary]) -> Table:
     splits = {summary.evaluated_on for summary in summaries}
     is_mixed = len(splits) > 1
     split = "accuracy %" if is_mixed else f"{next(iter(splits), 'validation')} accuracy %"
-    title = Text(f"{name}: {split}, mean ± 95 % interval")
+    title = Text(f"{sweep.name}: {split}, mean ± 95 % interval")
     table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("n", "labels only", "best recipe", "accuracy", "gain", "data efficiency"):
+    for column in ("n", "labels only", "best recipe", "accuracy", "gain", "data efficiency", "labels used"):
         is_text = column == "best recipe"
         table.add_column(column, justify="left" if is_text else "right", no_wrap=not is_text)
     if is_mixed:
         table.add_column("split")
+    standings = {gain.sample_count: gain.standing for gain in gains(summaries)}
     for summary in summaries:
+        standing = standings.get(summary.sample_count)
         cells = [
             Text(str(summary.sample_count)),
             Text(percent(summary.labels)),
             Text(summary.recipe_label or "–"),
             Text(percent(summary.distilled)),
-            Text(points(summary.gain), style="green" if summary.gain and summary.gain.low > 0 else ""),
+            Text(points(summary.gain), style=STYLES.get(standing, "")),
             Text(times(summary.data_efficiency)),
+            Text(str(labels_used(sweep, summary.recipe, summary.sample_count)) if summary.recipe else "–"),
         ]
         table.add_row(*cells, *([Text(summary.evaluated_on)] if is_mixed else []))
     return table

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from kdsearch.recipe import STUDENT
 from kdsearch.recipe import TEACHER
 from kdsearch.recipe import TRAINING_PARAMETERS
 from kdsearch.recipe import Recipe
+from kdsearch.report.gains import Standing
+from kdsearch.report.gains import gains
 from kdsearch.report.reproduction import STUDENT_KEYS
 from kdsearch.report.reproduction import Composer
 from kdsearch.report.results import Results
@@ -32,14 +35,13 @@ class Recommendation:
     overrides."""
     python: str | None
     """Likewise in Python, on a subset of its own; None where `kdsearch.distill` can't be told the recipe."""
+    standing: Standing | None = None
+    """Of its gain over labels only; None where that is not known."""
 
     @property
     def is_better(self) -> bool | None:
-        """Whether it beats labels only beyond its interval; None where that is not known."""
-        gain = self.summary.gain
-        if gain is None or gain.ci95 is None:
-            return None
-        return gain.low > 0
+        """Whether it beats labels only beyond the interval that holds for all sample counts; None where not known."""
+        return None if self.standing in (None, "no interval") else self.standing == "clear gain"
 
 
 def recommendations(
@@ -48,6 +50,7 @@ def recommendations(
     """Of each sample count with a finished recipe, smallest first."""
     folder, composer = working_folder or Path.cwd(), composer or Composer()
     known: dict[tuple[str | None, str | None], list[str] | None] = {}
+    standings = {gain.sample_count: gain.standing for gain in gains(results.summaries)}
     found = []
     for summary in results.summaries:
         if summary.recipe is None:
@@ -55,7 +58,8 @@ def recommendations(
         chosen = (summary.recipe.teacher, summary.recipe.student)
         if chosen not in known:
             known[chosen] = _overrides(results, composer, *chosen, folder)
-        found.append(_recommendation(summary, summary.recipe, known[chosen], results.sweep.config))
+        recommendation = _recommendation(summary, summary.recipe, known[chosen], results.sweep.config)
+        found.append(replace(recommendation, standing=standings.get(summary.sample_count)))
     return found
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from kdsearch.config.presets import GROUP as PRESET
 from kdsearch.errors import InputError
 
 STUDENT_KEYS = ("seed", "dataset", "teacher", "student", "training", "features")
@@ -46,10 +48,16 @@ class Composer:
         """Overrides with which `kdsearch` composes what `config` has under `keys`; None where none are found.
 
         They have been tried: what they compose is the same, and so are the defaults of keys that one of both lacks.
+        What is stored does not say whether a preset has set keys: where it takes none, there is none.
         """
+        presets = [[f"+{PRESET}={name}"] for name in self._options[PRESET]] if "controls" in keys else []
+        found = (self._told(config, keys, preset) for preset in ([], *presets))
+        return next((overrides for overrides in found if overrides is not None), None)
+
+    def _told(self, config: Mapping[str, Any], keys: Sequence[str], preset: Sequence[str]) -> list[str] | None:
         wanted = leaves(config)
         try:
-            choices = [*self._choices(wanted, config, keys)]
+            choices = [*preset, *self._choices(wanted, config, keys, preset)]
             differing = _differing(wanted, self._compose(choices), keys)
             values = [f"{key}={_text(wanted[key])}" for key in differing if key in wanted]
             found = [*choices, *(value for value in values if value not in choices)]
@@ -57,15 +65,17 @@ class Composer:
         except InputError:  # a file of a group, or a part of one, that is not there any more
             return None
 
-    def _choices(self, wanted: Mapping[str, Any], config: Mapping[str, Any], keys: Sequence[str]) -> Iterator[str]:
-        """Of the groups; teacher, student and search space where the data set does not bring them along."""
+    def _choices(
+        self, wanted: Mapping[str, Any], config: Mapping[str, Any], keys: Sequence[str], preset: Sequence[str]
+    ) -> Iterator[str]:
+        """Of the groups; teacher, student and search space where data set and preset do not bring them along."""
         options = self._options
         data = [*_choice("dataset", wanted, options["dataset"])]
         yield from data
-        own = self._compose(data)
+        own = self._compose([*preset, *data])
         for group, several in _SEVERAL.items():
             names = list(config.get(several) or ()) if several in keys else []
-            if names:
+            if any(not _is_in_any(own, f"{several}.{name}") for name in names):
                 yield f"{group}={_text(names)}"
             elif own.get(f"{group}.name") != wanted.get(f"{group}.name"):
                 yield from _choice(group, wanted, options[group])
@@ -131,6 +141,10 @@ def _differing(wanted: Mapping[str, Any], composed: Mapping[str, Any], keys: Seq
 
     names = [name for name in dict.fromkeys([*wanted, *composed]) if _is_in(name, keys)]
     return [name for name in names if value(wanted, name) != value(composed, name)]
+
+
+def _is_in_any(names: Iterable[str], key: str) -> bool:
+    return any(_is_in(name, (key,)) for name in names)
 
 
 def _is_in(name: str, keys: Sequence[str]) -> bool:

@@ -23,6 +23,7 @@ from kdsearch.report.summary import failures
 from kdsearch.report.summary import states
 from kdsearch.report.summary import summarize_search
 from kdsearch.tracking.verify import Agreement
+from kdsearch.tracking.verify import Unasked
 
 SHOWN_ATTEMPTS = 8
 SHOWN_TRIALS = 5
@@ -31,13 +32,15 @@ SHOWN_TRIALS = 5
 def status(
     sweep: SweepRecord,
     records: Sequence[TrialRecord],
-    mlflow: Agreement | None = None,
+    mlflow: Agreement | Unasked | None = None,
     now: datetime | None = None,
 ) -> dict[str, Any]:
     """The document of `status --json`; accuracies and gains are fractions, of the validation split.
 
-    `mlflow` is what `tracking.verify.compare` found; None where it was not asked. `now` ends a living attempt's time.
+    `mlflow` is what `tracking.verify.compare` found, or why there is nothing. `now` ends a living attempt's time.
     """
+    agreement = mlflow if isinstance(mlflow, Agreement) else None
+    unasked = mlflow if isinstance(mlflow, Unasked) else Unasked("not asked")
     moment = now or datetime.now(UTC)
     used = sweep.seconds_used(moment)
     return {
@@ -47,14 +50,16 @@ def status(
         "target": sweep.target,
         "trials": {state.value: count for state, count in states(records).items()},
         "failures": failures(records),
+        "dropped": sum(record.is_dropped for record in records),
         "interruptions": interruptions(records),
         "errors": _errors(records),
-        "mlflow": mlflow.counts if mlflow is not None else None,
-        "disagreements": [{"what": what, "trial": trial} for what, trial in mlflow.disagreements] if mlflow else [],
+        "mlflow": agreement.counts if agreement else unasked.counts,
+        "disagreements": [{"what": w, "trial": trial} for w, trial in agreement.disagreements] if agreement else [],
         "best": [_best(summary) for summary in summarize_search(sweep, records)],
         "attempts": [_attempt(attempt) for attempt in sweep.attempts],
         "seconds_used": round(used, 1),
         "seconds_left": _seconds_left(sweep, records, used),
+        "search_seconds": round(sweep.search_seconds, 1),
         "time_budget": sweep.config.get("time_budget"),
     }
 
@@ -73,21 +78,23 @@ def _errors(records: Sequence[TrialRecord]) -> list[dict[str, str]]:
     """One failed trial of each reason, and the last line of its error."""
     found: dict[str, dict[str, str]] = {}
     for record in records:
-        if record.reason is not None:
+        if record.failure is not None:
             lines = (record.error or "").strip().splitlines()
-            example = {"reason": record.reason.value, "trial": record.key, "error": lines[-1] if lines else ""}
-            found.setdefault(record.reason.value, example)
+            example = {"reason": record.failure, "trial": record.key, "error": lines[-1] if lines else ""}
+            found.setdefault(record.failure, example)
     return list(found.values())
 
 
 def _seconds_left(sweep: SweepRecord, records: Sequence[TrialRecord], used: float) -> float | None:
-    """How long the rest takes at the pace so far, within the time budget; None before the first result."""
+    """How long the rest takes at the pace so far, within what is left of the time budget; None before the first
+    result.
+    """
     done = sum(record.state.is_finished for record in records)
     if not done:
         return None
     left = max(0, sweep.target - done) * used / done
     budget = sweep.config.get("time_budget")
-    return round(left if budget is None else min(left, max(0.0, float(budget) - used)), 1)
+    return round(left if budget is None else min(left, max(0.0, float(budget) - sweep.search_seconds)), 1)
 
 
 def render_status(document: Mapping[str, Any]) -> RenderableType:
@@ -97,6 +104,9 @@ def render_status(document: Mapping[str, Any]) -> RenderableType:
     time = f"{duration_text(document['seconds_used'])} used"
     if document["state"] != "complete" and document["seconds_left"]:
         time += f", about {duration_text(document['seconds_left'])} left"
+    if document["time_budget"] is not None:
+        searched, budget = duration_text(document["search_seconds"]), duration_text(document["time_budget"])
+        time += f"; {searched} of time_budget={budget} searched"
     parts: list[RenderableType] = [
         Text(f"{head}, {time}", style="bold"),
         Text("trials: " + _counts(document["trials"])),
@@ -104,9 +114,11 @@ def render_status(document: Mapping[str, Any]) -> RenderableType:
     if document["failures"]:
         parts.append(Text("failed: " + _counts(document["failures"]), style="red"))
         parts += [Text(f"  {e['reason']}, such as {e['trial']}: {e['error']}"[:200]) for e in document["errors"]]
+    if document["dropped"]:
+        parts.append(Text(f"dropped: {document['dropped']} that the changed sweep no longer has"))
     if document["interruptions"]:
         parts.append(Text("sent out again: " + _counts(document["interruptions"])))
-    if document["mlflow"] is not None:
+    if document["mlflow"]["runs"] is not None:
         parts.append(_mlflow_line(document["mlflow"]))
         parts += [Text(f"  {line}") for line in _disagreements(document["disagreements"])]
     if document["attempts"]:

@@ -58,6 +58,8 @@ class CountSummary:
     """The key of the trial whose recipe `distilled` is about, where it was confirmed."""
     labels_confirms: str | None = None
     """Likewise of `labels`."""
+    failed_seeds: Mapping[str, int] = field(default_factory=dict)
+    """How many seeds of the confirmed `labels` and `distilled` failed; the means are those of the others."""
     metrics: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     """What else was measured of the confirmed students, by name, under `labels` and `distilled`."""
     front: Sequence[FrontPoint] = ()
@@ -104,10 +106,7 @@ def sample_counts(sweep: SweepRecord, records: Iterable[TrialRecord] = ()) -> li
 
 def failures(records: Iterable[TrialRecord]) -> dict[str, int]:
     """How many trials failed, by reason, the most frequent first."""
-    reasons = Counter(
-        record.reason.value if record.reason else "error" for record in records if record.state is TrialState.FAIL
-    )
-    return dict(reasons.most_common())
+    return dict(Counter(record.failure for record in records if record.failure is not None).most_common())
 
 
 def states(records: Iterable[TrialRecord]) -> dict[TrialState, int]:
@@ -145,12 +144,6 @@ def best_trials(records: Iterable[TrialRecord], metric: str, most: int) -> list[
     return found
 
 
-def teacher_sample_count(sweep: SweepRecord) -> int | None:
-    """How many labels the teacher was trained on."""
-    value = sweep.teacher.get("sample_count")
-    return None if value is None else int(value)
-
-
 def unlabelled_count(sweep: SweepRecord) -> int:
     """How many samples students hear the teacher about without a label."""
     dataset: Mapping[str, Any] = sweep.config.get("dataset", {})
@@ -161,13 +154,6 @@ def data_facts(sweep: SweepRecord) -> Mapping[str, Any]:
     """`class_counts` of the train pool, `imbalance` and `class_names`; empty before the data were read."""
     facts: Mapping[str, Any] = sweep.teacher.get("data", {})
     return facts
-
-
-def validation_count(sweep: SweepRecord) -> int | None:
-    """How many labels validation uses."""
-    dataset: Mapping[str, Any] = sweep.config.get("dataset", {})
-    value = dataset.get("validation_count")
-    return None if value is None else int(value)
 
 
 def _searched(sample_count: int, records: Sequence[TrialRecord], metric: str) -> CountSummary:
@@ -212,6 +198,7 @@ def _confirmed(summary: CountSummary, confirmed: Sequence[Confirmed], metric: st
         evaluated_on="test",
         confirms=distilled.confirms,
         labels_confirms=labels.confirms if labels else None,
+        failed_seeds={"distilled": distilled.failed} | ({"labels": labels.failed} if labels else {}),
         recipe=distilled.recipe,
         recipe_label=distilled.label,
         labels=labels.test() if labels else None,

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
 
+from kdsearch.ledger.records import SweepRecord
 from kdsearch.ledger.records import TrialRecord
 from kdsearch.report.effort import trial_seconds
+from kdsearch.report.labels_used import labels_used
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,12 +18,13 @@ COLUMNS = ("trial", "kind", "sample_count", "state", "reason", "control", "confi
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def trials_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
+def trials_frame(sweep: SweepRecord, records: Sequence[TrialRecord]) -> pd.DataFrame:
     """One row per trial: identity and state, the recipe and the final metrics under plain names, `value` (the search
-    metric), seeds, `started` and `ended` (UTC), `seconds`, `attempts`, `restarts`, `error`."""
+    metric), `validation_labels` and `teacher_labels` (of the recipe's own teacher), seeds, `started` and `ended` (UTC),
+    `seconds`, `attempts`, `restarts`, `error`."""
     import pandas as pd
 
-    frame = pd.DataFrame([_row(record) for record in records])
+    frame = pd.DataFrame([_row(sweep, record) for record in records])
     if frame.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     return frame.apply(_typed)
@@ -46,7 +49,8 @@ def parquet(frame: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _row(record: TrialRecord) -> dict[str, Any]:
+def _row(sweep: SweepRecord, record: TrialRecord) -> dict[str, Any]:
+    used = labels_used(sweep, record.recipe, record.sample_count)
     return {
         "trial": record.key,
         "kind": record.kind.value,
@@ -59,6 +63,8 @@ def _row(record: TrialRecord) -> dict[str, Any]:
         **record.recipe.flat(),
         "value": record.value,
         **record.metrics,
+        "validation_labels": used.validation,
+        "teacher_labels": used.teacher,
         "seed": str(record.seed),
         "subset_seed": str(record.subset_seed),
         "started": record.started,

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
 
+from kdsearch.config.locations import DEFAULT_STORAGE
 from kdsearch.ledger.records import SweepRecord
 from kdsearch.ledger.records import SweepState
 from kdsearch.ledger.records import TrialRecord
 from kdsearch.report.data_efficiency import DataEfficiency
+from kdsearch.report.gains import Gain
+from kdsearch.report.gains import gains
+from kdsearch.report.gains import leading
 from kdsearch.report.statistics import Estimate
 from kdsearch.report.summary import CountSummary
 from kdsearch.report.summary import failures
 from kdsearch.report.summary import summarize
-
-DEFAULT_STORAGE = "kdsearch-data"
 
 
 def percent(value: Estimate | None) -> str:
@@ -49,7 +52,7 @@ def times(efficiency: DataEfficiency) -> str:
 
 
 def verdict(sweep: SweepRecord, records: Sequence[TrialRecord]) -> str:
-    """One sentence: what the sweep has shown."""
+    """What the sweep has shown, by its clear gains first."""
     done = sum(record.state.is_finished for record in records)
     so_far = (
         ""
@@ -72,16 +75,17 @@ def next_commands(sweep: SweepRecord, working_folder: Path | None = None) -> lis
 
 
 def _finding(summaries: Sequence[CountSummary], records: Sequence[TrialRecord]) -> str:
-    gains = [(summary, summary.gain) for summary in summaries if summary.gain is not None]
-    if gains:
-        summary, gain = max(gains, key=lambda pair: pair[1].mean)
-        return _gain_sentence(summary, gain)
+    found = gains(summaries)
+    leader = leading(found)
+    if leader is not None:
+        return " ".join([_leading_sentence(leader, found), *_rest(leader, found)])
     distilled = [(summary, summary.distilled) for summary in summaries if summary.distilled is not None]
     if distilled:
         summary, value = distilled[-1]
+        of_seed = "" if summary.labels is None else "of the same seeds "
         return (
             f"Best at n={summary.sample_count}: {percent(value)} % {summary.evaluated_on} accuracy with"
-            f" {summary.recipe_label}; without a labels-only result its gain is not known."
+            f" {summary.recipe_label}; without a labels-only result {of_seed}its gain is not known."
         )
     failed = failures(records)
     if failed and sum(failed.values()) == sum(record.state.is_finished for record in records):
@@ -90,21 +94,47 @@ def _finding(summaries: Sequence[CountSummary], records: Sequence[TrialRecord]) 
     return "No searched trial has finished."
 
 
-def _gain_sentence(summary: CountSummary, gain: Estimate) -> str:
-    split = f"{summary.evaluated_on} accuracy"
-    interval = "" if gain.ci95 is None else f" (95 % interval {100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
-    amount = f"{100 * gain.mean:+.1f} points of {split}{interval}"
+def _leading_sentence(leader: Gain, found: Sequence[Gain]) -> str:
+    summary, gain = leader.summary, leader.together
+    amount = f"{100 * gain.mean:+.1f} points of {summary.evaluated_on} accuracy{_interval(leader)}"
     unconfirmed = "" if summary.evaluated_on == "test" else "; not confirmed on the test split"
     where = f"at n={summary.sample_count}"
-    if gain.mean <= 0 or (gain.ci95 is not None and gain.low <= 0):
+    is_gain = leader.standing == "clear gain" or (leader.standing == "no interval" and gain.mean > 0)
+    if not is_gain:
         return f"No clear gain over labels only: at best {amount} {where} with {summary.recipe_label}{unconfirmed}."
-    efficiency = summary.data_efficiency
-    saved = ""
+    is_largest = all(other.value.mean <= gain.mean for other in found)
+    verb = "gains most" if is_largest else "clearly gains most"
+    saved = _saved(summary.data_efficiency)
+    return f"Distillation {verb} {where}: {amount} with {summary.recipe_label}{saved}{unconfirmed}."
+
+
+def _interval(gain: Gain) -> str:
+    if gain.together.ci95 is None:
+        return " (one seed, so without an interval)" if gain.summary.evaluated_on == "test" else ""
+    together = f", for all {gain.compared} sample counts together" if gain.compared > 1 else ""
+    return f" (95 % interval {100 * gain.together.low:+.1f} to {100 * gain.together.high:+.1f}{together})"
+
+
+def _saved(efficiency: DataEfficiency) -> str:
     if efficiency.value is not None and efficiency.value > 1:
-        saved = f", as good as labels only with {efficiency.value:.1f} times the labels"
-    elif efficiency.at_least is not None and efficiency.at_least > 1:
-        saved = f", better than labels only with {efficiency.at_least:.1f} times the labels"
-    return f"Distillation gains most {where}: {amount} with {summary.recipe_label}{saved}{unconfirmed}."
+        return f", as good as labels only with {efficiency.value:.1f} times the labels"
+    if efficiency.at_least is not None and efficiency.at_least > 1:
+        return f", better than labels only with {efficiency.at_least:.1f} times the labels"
+    return ""
+
+
+def _rest(leader: Gain, found: Sequence[Gain]) -> Iterator[str]:
+    """The sample counts that the leading one does not speak for, by how sure they are."""
+    said = {
+        "unclear": "Not clear {}.",
+        "clear loss": "Clearly worse than labels only {}.",
+        "no interval": "Without an interval {}.",
+    }
+    for standing, sentence in said.items():
+        others = [gain for gain in found if gain.standing == standing and gain is not leader]
+        if others and not (standing == leader.standing == "no interval"):
+            told = ", ".join(f"n={gain.sample_count} ({points(gain.together)})" for gain in others)
+            yield sentence.format(f"at {told}")
 
 
 def locations(sweep: SweepRecord, working_folder: Path) -> list[str]:

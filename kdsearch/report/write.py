@@ -43,7 +43,7 @@ def write_report(sweep: SweepRecord, records: Sequence[TrialRecord], output: Pat
         _replace(output / PLOTS / f"{picture.figure.name}.png", picture.png)
     for name in figures.NAMES - {picture.figure.name for picture in drawing.pictures}:
         (output / PLOTS / f"{name}.png").unlink(missing_ok=True)
-    table = trials_frame(records)
+    table = trials_frame(sweep, records)
     _replace(output / "trials.csv", csv(table).encode())
     _replace(output / "trials.parquet", parquet(table))
     document = json.dumps(finite(content_document(content)), indent=2, allow_nan=False) + "\n"

@@ -12,9 +12,9 @@ from kdsearch.ledger.records import TrialRecord
 from kdsearch.ledger.records import TrialState
 from kdsearch.questions import Answer
 from kdsearch.questions import answers
-from kdsearch.questions.intervals import corrected
-from kdsearch.questions.intervals import direction
 from kdsearch.report.statistics import Estimate
+from kdsearch.report.statistics import corrected
+from kdsearch.report.statistics import direction
 from kdsearch.report.statistics import estimate
 from tests.factories import make_record
 from tests.questions.worlds import SEARCHED
@@ -179,6 +179,12 @@ def test_teacher_quality(qualities: dict[str, dict[str, float]], verdict: str) -
     by = {evidence.what: evidence.estimate.mean for evidence in answer.evidence}
     right = 1.0 if verdict != "not supported" else 0.0
     assert by["clear differences ranked right by NLL"] == right
+
+
+def test_teachers_of_the_same_accuracy_tell_nothing_of_what_accuracy_is_worth() -> None:
+    world = {**TAUGHT, "teacher=a": {20: 0.7, 800: 0.93}, "teacher=b": {20: 0.8, 800: 0.95}}
+    answer = ask("teacher_quality", confirmed(world), own=quality(0.9, 0.5), a=quality(0.9, 0.3), b=quality(0.9, 0.2))
+    assert answer.verdict == "unclear" and not answer.evidence
 
 
 def test_teacher_quality_of_teachers_that_teach_alike() -> None:

@@ -1,18 +1,28 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from kdsearch.ledger.records import Reason
+from kdsearch.ledger.records import TrialRecord
 from kdsearch.ledger.records import TrialState
 from kdsearch.recipe import Recipe
+from kdsearch.report import summarize
 from kdsearch.report.confirmation import choose
 from kdsearch.report.confirmation import confirmation_rounds
 from kdsearch.report.confirmation import confirmed_recipes
+from kdsearch.report.confirmation import failed_seeds
 from kdsearch.report.confirmation import paired_gain
 from kdsearch.report.statistics import estimate
+from kdsearch.report.write import write_report
 from tests.factories import LABELS
 from tests.factories import make_confirmations
 from tests.factories import make_control
 from tests.factories import make_record
+from tests.factories import make_sweep
 
 HOT = Recipe("kl", 1.0, {"temperature": 20.0})
 
@@ -93,6 +103,65 @@ def test_the_confirmed_rival_that_was_searched_is_labels_only_too() -> None:
 def test_unfinished_confirmations_do_not_count() -> None:
     failed = make_record(3, state=TrialState.FAIL, confirms="s#1", replicate=1)
     assert confirmed_recipes([failed]) == []
+
+
+def failing(record: TrialRecord) -> TrialRecord:
+    return replace(record, state=TrialState.FAIL, reason=Reason.NON_FINITE, metrics={}, value=None)
+
+
+def with_failures(distilled: set[int], labels: set[int], seeds: int = 4) -> list[TrialRecord]:
+    """A recipe and labels only at n=100, with the seeds that failed; seed r of the recipe gains r points."""
+    ours = make_confirmations("sweep/n=100#0", [0.7 + r / 100 for r in range(seeds)], [0.7] * seeds)
+    theirs = make_confirmations("c#0", [0.7] * seeds, [0.6] * seeds, recipe=LABELS, control="labels", first_number=20)
+    runs = [(record, distilled) for record in ours] + [(record, labels) for record in theirs]
+    confirmed = [failing(record) if record.replicate in lost else record for record, lost in runs]
+    return [make_record(0, value=0.75), make_control(val_accuracy=0.6), *confirmed]
+
+
+ONE_COUNT = {"sample_counts": [100]}
+
+
+def test_means_are_those_of_the_seeds_that_finished_and_gains_those_in_common(tmp_path: Path) -> None:
+    sweep, records = make_sweep(config=ONE_COUNT), with_failures(distilled={0}, labels={3})
+    (summary,) = summarize(sweep, records)
+    assert summary.distilled is not None and summary.labels is not None and summary.gain is not None
+    assert summary.distilled.mean == pytest.approx(0.72)
+    assert summary.distilled.seeds == 3
+    assert (summary.labels.seeds, summary.gain.seeds) == (3, 2)
+    assert summary.gain.mean == pytest.approx(0.015)
+    html = write_report(sweep, records, tmp_path).read_text()
+    document = json.loads((tmp_path / "report.json").read_text())
+    assert document["counts"][0]["failed_seeds"] == {"distilled": 1, "labels": 1}
+    assert html.count("1 more seed failed") == 2
+    told = "Seeds of the confirmation failed, of kl T=4.2 a=0.80 at n=100 (1 of 4), labels at n=100 (1 of 4)"
+    assert any(told in remark for remark in document["remarks"]) and told in html
+
+
+@pytest.mark.parametrize(
+    ("distilled", "labels", "words"),
+    [
+        ({0, 1, 2}, set(), ["rests on one seed, so it has no interval", "(one seed, so without an interval)"]),
+        ({0, 1}, {2, 3}, ["no seed in common at n=100", "without a labels-only result of the same seeds"]),
+        ({0, 1, 2, 3}, set(), ["Every seed of the confirmation failed of kl", "not confirmed on the test split"]),
+        (set(), {0, 1, 2, 3}, ["Every seed of the confirmation failed of labels", "no labels-only result at n=100"]),
+        ({0, 1, 2, 3}, {0, 1, 2, 3}, ["kl T=4.2 a=0.80 at n=100 (4 of 4), labels at n=100 (4 of 4)"]),
+    ],
+    ids=["one seed", "none in common", "no recipe", "no labels", "nothing"],
+)
+def test_what_failed_is_said(distilled: set[int], labels: set[int], words: list[str], tmp_path: Path) -> None:
+    html = write_report(make_sweep(config=ONE_COUNT), with_failures(distilled, labels), tmp_path).read_text()
+    document = json.loads((tmp_path / "report.json").read_text())
+    said = " ".join([document["verdict"], *document["remarks"]])
+    for text in words:
+        assert text in said and text in html
+    assert "The figure " not in html
+
+
+def test_a_seed_that_failed_and_then_finished_has_not_failed() -> None:
+    (run,) = make_confirmations("s#1", [0.8], [0.8])
+    again = failing(replace(run, number=7))
+    assert failed_seeds([run, again]) == []
+    assert confirmed_recipes([again, run])[0].failed == 0
 
 
 def test_rounds_are_attempts_that_began_a_new_recipe() -> None:

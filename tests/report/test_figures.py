@@ -12,10 +12,13 @@ from kdsearch.ledger.records import TrialRecord
 from kdsearch.recipe import Recipe
 from kdsearch.report import figures
 from kdsearch.report.content import Content
+from kdsearch.report.figures.data_efficiency import drawn_controls
 from kdsearch.report.figures.figure import MOST_POINTS
 from kdsearch.report.figures.figure import thin
 from kdsearch.report.importance import importances
 from kdsearch.report.results import Results
+from kdsearch.report.statistics import Estimate
+from kdsearch.report.summary import summarize
 from tests.factories import make_record
 from tests.report.samples import COUNTS
 from tests.report.samples import sample_records
@@ -76,6 +79,15 @@ def test_accuracies_have_bands_where_there_are_seeds(pictures: dict[str, figures
     alone = drawn([record for record in RECORDS if record.kind is not Kind.CONFIRM])["data_efficiency"]
     assert all(row["low"] is None for row in rows_of(alone.spec) if "n" in row)
     assert "no intervals" in alone.figure.caption and "95 % t-intervals" in pictures["data_efficiency"].figure.caption
+
+
+def test_of_many_controls_the_plain_ones_are_drawn_and_none_that_presses_them_together() -> None:
+    plain, others = [f"control{i}" for i in range(4)], [f"kl={t}" for t in range(10)]
+    found = {name: Estimate(0.6, None, 1) for name in [*others, *plain]} | {"random_head": Estimate(0.01, None, 1)}
+    summary = replace(summarize(SWEEP, RECORDS)[0], labels=Estimate(0.7, None, 1), controls=found)
+    assert drawn_controls([summary]) == [*others[:2], *plain]
+    few = replace(summary, controls={"kl=20": found["kl=1"], "random_head": found["random_head"]})
+    assert drawn_controls([few]) == ["kl=20"]
 
 
 def test_labels_that_are_saved_are_bounds_where_the_curve_ends(pictures: dict[str, figures.Picture]) -> None:

@@ -31,6 +31,8 @@ COMPOSER = Composer()
     [
         ["dataset=fashion_mnist", "training.epochs=3", "seed=7"],
         ["dataset=digits", "teacher=[self,small,large]", "trials_per_count=5"],
+        ["+preset=paper", "dataset=digits"],
+        ["+preset=paper", "dataset=fashion_mnist", "preset.size=full", "confirm.top_k=2"],
         ["dataset=digits", "search_space=objectives", "search_space.parameters.temperature.low=2", "name=a-b_c.1"],
         ["dataset=digits", "student=resnet20", "student.name=resnet8", "teacher=resnet56"],
         [

@@ -170,6 +170,23 @@ def test_status_tells_what_went_out_again_why_trials_failed_and_how_long_it_take
         assert words in text
 
 
+def test_what_was_dropped_is_told_and_is_no_failure() -> None:
+    dropped = make_record(1, state=TrialState.FAIL, reason=Reason.DROPPED, error="the sweep was changed")
+    document = status(SWEEP, [make_record(0), dropped])
+    assert (document["failures"], document["errors"], document["dropped"]) == ({}, [], 1)
+    text = shown(render_status(document))
+    assert "dropped: 1" in text and "failed:" not in text
+    assert "failed" not in shown(leaderboard(SWEEP, [make_record(0), dropped], Path("/data")))
+
+
+def test_status_tells_what_is_left_of_the_time_budget() -> None:
+    config = {**SWEEP.config, "time_budget": 300.0}
+    sweep = make_sweep(state=SweepState.INTERRUPTED, target=600, config=config, search_seconds=90.0)
+    document = status(sweep, [make_record(0)])
+    assert (document["search_seconds"], document["seconds_left"]) == (90.0, 210.0)
+    assert "1:30 of time_budget=5:00 searched" in shown(render_status(document))
+
+
 def test_status_names_what_disagrees() -> None:
     keys = [record.key for record in RECORDS[:7]]
     found = status(SWEEP, RECORDS, Agreement(3, (*(("missing", key) for key in keys), ("open", "digits"))))
@@ -232,8 +249,8 @@ def test_verdict_names_the_largest_gain_with_its_interval() -> None:
         *confirmed_count(100, labels=[0.70, 0.72, 0.71], distilled=[0.80, 0.79, 0.81]),
     ]
     assert verdict(SWEEP, records) == (
-        "Distillation gains most at n=50: +10.3 points of test accuracy (95 % interval +8.9 to +11.8) with"
-        " kl T=20 a=1.00, better than labels only with 2.0 times the labels."
+        "Distillation gains most at n=50: +10.3 points of test accuracy (95 % interval +8.3 to +12.4, for all 2 sample"
+        " counts together) with kl T=20 a=1.00, better than labels only with 2.0 times the labels."
     )
 
 

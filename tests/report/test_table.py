@@ -17,10 +17,11 @@ from kdsearch.report.table import parquet
 from kdsearch.report.table import trials_frame
 from tests.factories import make_control
 from tests.factories import make_record
+from tests.factories import make_sweep
 
 
 def both(records: Sequence[TrialRecord]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    frame = trials_frame(records)
+    frame = trials_frame(make_sweep(), records)
     return pd.read_csv(io.StringIO(csv(frame))), pd.read_parquet(io.BytesIO(parquet(frame)))
 
 
@@ -51,7 +52,7 @@ def test_a_parameter_of_several_types_is_text() -> None:
     records = [make_record(0, value=0.5), make_record(1, value=0.5), make_record(2, value=0.5)]
     odd: list[Any] = ["text", 1.5]
     mixed = [records[0], *(replace(r, metrics={"odd": value}) for r, value in zip(records[1:], odd, strict=True))]
-    assert list(trials_frame(mixed).odd.dropna()) == ["text", "1.5"]
+    assert list(trials_frame(make_sweep(), mixed).odd.dropna()) == ["text", "1.5"]
 
 
 def test_seeds_keep_all_their_digits() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from kdsearch.report.content import Content
 from kdsearch.report.figures.figure import Figure
 from kdsearch.report.figures.theme import BEST_RECIPE
+from kdsearch.report.figures.theme import CONTROLS
 from kdsearch.report.figures.theme import LABELS_ONLY
 from kdsearch.report.figures.theme import TEACHER_LINE
 from kdsearch.report.figures.theme import count_axis
@@ -24,12 +26,12 @@ HEIGHT = 380
 def data_efficiency(content: Content) -> Figure | None:
     """Labels only, the best recipe, controls and teacher, with 95 % bands where there are several seeds."""
     results = content.results
-    rows = [row for summary in results.summaries for row in _rows(summary)]
+    controls = drawn_controls(results.summaries)
+    rows = [row for summary in results.summaries for row in _rows(summary, controls)]
     if not rows:
         return None
     import altair as alt
 
-    controls = list(dict.fromkeys(name for summary in results.summaries for name in summary.controls))
     teacher = teacher_accuracy(results)
     color = alt.Color("who:N", scale=who_colors(controls, teacher=teacher is not None), legend=top_legend(), title=None)
     pick = alt.selection_point(name="pick", fields=["who"], bind="legend")
@@ -71,7 +73,7 @@ def data_efficiency(content: Content) -> Figure | None:
     return Figure(
         "data_efficiency",
         "Accuracy against labelled samples",
-        _caption(results),
+        _caption(results, controls),
         alt.layer(*layers, data=alt.Data(values=rows)),
         HEIGHT,
     )
@@ -84,9 +86,26 @@ def teacher_accuracy(results: Results) -> float | None:
     return None if value is None else float(value)
 
 
-def _rows(summary: CountSummary) -> Iterator[dict[str, Any]]:
+def drawn_controls(summaries: Sequence[CountSummary]) -> list[str]:
+    """As many as there are colours, those first that have no other teacher, student or setting in their name.
+
+    One that is everywhere less than half as good as labels only, as a teacher of noise makes it, would press the others
+    together.
+    """
+    names = list(dict.fromkeys(name for summary in summaries for name in summary.controls))
+    near = [name for name in names if not all(_is_far_below(summary, name) for summary in summaries)]
+    plain_first = sorted(near, key=lambda name: "=" in name)[: len(CONTROLS)]
+    return [name for name in near if name in plain_first]
+
+
+def _is_far_below(summary: CountSummary, control: str) -> bool:
+    value = summary.controls.get(control)
+    return value is None or (summary.labels is not None and value.mean < summary.labels.mean / 2)
+
+
+def _rows(summary: CountSummary, controls: Sequence[str]) -> Iterator[dict[str, Any]]:
     curves: list[tuple[str, Estimate | None, str | None]] = [
-        *((name, value, None) for name, value in summary.controls.items()),
+        *((name, summary.controls.get(name), None) for name in controls),
         (LABELS_ONLY, summary.labels, None),
         (BEST_RECIPE, summary.distilled, summary.recipe_label),
     ]
@@ -111,7 +130,7 @@ def _split(results: Results) -> str:
     return splits.pop() if len(splits) == 1 else "test or validation"
 
 
-def _caption(results: Results) -> str:
+def _caption(results: Results, drawn: Sequence[str]) -> str:
     values = [value for s in results.summaries for value in (s.labels, s.distilled) if value is not None]
     bands = (
         "bands are 95 % t-intervals over fresh seeds and subsets"
@@ -122,4 +141,6 @@ def _caption(results: Results) -> str:
     if teacher_accuracy(results) is not None:
         split = "test" if "test_accuracy" in results.sweep.teacher else "validation"
         teacher = f" The dashed line is the teacher ({split} accuracy)."
-    return f"How accurate students become with n labelled samples; {bands}.{teacher}"
+    others = len({name for summary in results.summaries for name in summary.controls} - set(drawn))
+    more = f" The table of controls has {others} more of them." if others else ""
+    return f"How accurate students become with n labelled samples; {bands}.{teacher}{more}"
