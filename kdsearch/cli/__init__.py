@@ -61,6 +61,11 @@ def _run(command: str, arguments: Sequence[str]) -> int:
     module.configure(parser)
     options = parser.parse_intermixed_args(arguments)
     try:
+        if parser.compose is not None and options.cfg:
+            from kdsearch.cli.composed import print_config
+
+            print_config(parser.compose(options))
+            return ExitCode.DONE
         return int(module.run(options))
     except KdsearchError as error:
         _complain(*str(error).splitlines())
@@ -93,6 +98,7 @@ def _overview() -> str:
             *(f"  {name:{width}}  {summary}" for name, summary in COMMANDS.items()),
             "",
             "Start with `kdsearch sweep`. `kdsearch COMMAND --help` says more, `kdsearch sweep --help` lists all keys.",
-            "Every command takes storage=, ledger= and mlflow.tracking_uri=.",
+            "Every command takes storage=, ledger= and mlflow.tracking_uri=; else KDSEARCH_STORAGE, KDSEARCH_LEDGER,",
+            "and KDSEARCH_MLFLOW say where sweeps are kept, which cluster/environment sets.",
         ]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 from typing import NoReturn
 
@@ -23,10 +24,14 @@ class CommandParser(argparse.ArgumentParser):
         super().__init__(f"kdsearch {command}", description=description, formatter_class=formatter, allow_abbrev=False)
         self.more_help: Callable[[], str] | None = None
         """Called for the end of `--help` when that is asked for."""
+        self.compose: Callable[[argparse.Namespace], Mapping[str, Any]] | None = None
+        """Makes the configuration that `--cfg job` prints."""
 
-    def add_words(self, metavar: str) -> None:
-        """Take positional arguments, shown in the usage as `metavar`."""
+    def add_words(self, metavar: str, compose: Callable[[argparse.Namespace], Mapping[str, Any]]) -> None:
+        """Take positional arguments, shown in the usage as `metavar`; `compose` makes a configuration of them."""
         self.add_argument("words", nargs="*", metavar=metavar, help=argparse.SUPPRESS)
+        self.add_argument("--cfg", choices=["job"], help="print the configuration that would be used, and stop")
+        self.compose = compose
         self.usage = f"{self.prog} [OPTION …] {metavar}"
 
     def format_help(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from kdsearch.config.compose import Locations
 from kdsearch.config.compose import resolve_locations
 from kdsearch.config.overrides import split
+from kdsearch.config.place import is_set
 from kdsearch.config.suggest import did_you_mean
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
@@ -61,11 +62,11 @@ def load_sweep(name: str, overrides: Sequence[str]) -> Sweep:
 def current_storage(record: SweepRecord, locations: Locations, overrides: Sequence[str]) -> str:
     """Where the sweep's files are.
 
-    Where a given `ledger=` led to the sweep, its configuration knows, unless `storage=` is given too. Otherwise the
-    ledger was found inside the storage, so this is where the storage is now, moved or not.
+    Where a given `ledger=`, or the environment's, led to the sweep, its configuration knows, unless `storage=` is given
+    too. Otherwise the ledger was found inside the storage, so this is where the storage is now, moved or not.
     """
     stored = _stored(record, "storage")
-    is_elsewhere = _is_given("ledger", overrides) and not _is_given("storage", overrides)
+    is_elsewhere = (_is_given("ledger", overrides) or is_set("ledger")) and not _is_given("storage", overrides)
     return str(stored) if is_elsewhere and stored is not None else locations.storage
 
 

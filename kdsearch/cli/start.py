@@ -1,4 +1,4 @@
-"""What `sweep` and `resume` share: `--cfg`, `--dry-run`, and the start itself."""
+"""What `sweep` and `resume` share: `--dry-run`, and the start itself."""
 
 from __future__ import annotations
 
@@ -13,16 +13,7 @@ if TYPE_CHECKING:
 
 
 def add_start_options(parser: CommandParser) -> None:
-    parser.add_argument("--cfg", choices=["job"], help="print the composed configuration and stop")
     parser.add_argument("--dry-run", action="store_true", help="print how many trials there would be, and stop")
-
-
-def print_config(composed: Composed) -> int:
-    """Print the stored form: references to secrets stay references."""
-    from omegaconf import OmegaConf
-
-    print(OmegaConf.to_yaml(composed.stored), end="")
-    return ExitCode.DONE
 
 
 def start(composed: Composed, options: argparse.Namespace, *, extend: bool = False) -> int:

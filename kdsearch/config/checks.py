@@ -46,6 +46,7 @@ def check(config: SweepConfig) -> Checked:
         *data_problems,
         *(fit_problems(config, data) if data is not None and not networks else []),
         *_pack_problems(config),
+        *_gpu_problems(config),
         *_precision_problems(config),
         *location_problems(config),
         *machine_problems(config),
@@ -62,6 +63,7 @@ def check_elsewhere(config: SweepConfig) -> list[Problem]:
         *model_problems(config),
         *_dataset_problems(config.dataset),
         *_pack_problems(config),
+        *_gpu_problems(config),
         *_precision_problems(config),
         *location_problems(config),
     ]
@@ -79,10 +81,27 @@ def _pareto_problems(config: SweepConfig) -> Iterable[Problem]:
         yield Problem("search.pareto", config.search.pareto, allowed)
 
 
+def _gpu_problems(config: SweepConfig) -> Iterable[Problem]:
+    """Of more than one GPU for a trial, each of which takes its share of every batch."""
+    gpus = config.resources.gpus_per_trial
+    if gpus <= 1:
+        return
+    if gpus != int(gpus):
+        yield Problem("resources.gpus_per_trial", gpus, "must be below 1, or a whole number")
+    if config.training.device not in ("auto", "cuda"):
+        allowed = f"must be auto or cuda, because resources.gpus_per_trial={gpus:g} shares each batch among the GPUs"
+        yield Problem("training.device", config.training.device, allowed)
+    if config.training.batch_size < gpus:
+        yield Problem("training.batch_size", config.training.batch_size, f"must be >= {gpus:g}, one sample per GPU")
+
+
 def _pack_problems(config: SweepConfig) -> Iterable[Problem]:
     size = config.resources.trials_per_worker
     if size == "auto" or size == 1:
         return
+    if config.resources.gpus_per_trial > 1:
+        allowed = f"must be auto or 1, because resources.gpus_per_trial={config.resources.gpus_per_trial:g}"
+        yield Problem("resources.trials_per_worker", size, allowed)
     for key, student in all_students(config):
         if student.dropout > 0:
             yield Problem("resources.trials_per_worker", size, f"must be auto or 1 where {key}.dropout > 0")

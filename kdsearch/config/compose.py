@@ -28,6 +28,8 @@ from kdsearch.config.locations import fill_databases
 from kdsearch.config.locations import make_absolute
 from kdsearch.config.overrides import Line
 from kdsearch.config.overrides import read_lines
+from kdsearch.config.overrides import split
+from kdsearch.config.place import place_overrides
 from kdsearch.config.presets import GROUP as PRESET
 from kdsearch.config.presets import added
 from kdsearch.config.presets import partition_orphans
@@ -89,12 +91,13 @@ class Locations:
 def compose_sweep(overrides: Iterable[str], *, outside_world: bool = True) -> Composed:
     """The configuration that `overrides` ask for.
 
-    With `outside_world` the data, folders and devices it names are looked at too; nothing is ever written.
+    Where sweeps are kept is what the environment says (`kdsearch.config.place`) unless they say it. With
+    `outside_world` the data, folders and devices it names are looked at too; nothing is ever written.
 
     Raises:
         InputError: holds every problem found.
     """
-    lines, problems = read_lines(overrides)
+    lines, problems = _read_with_place(overrides)
     with hydra_session() as unreadable:
         composed, fallback, more = _compose(lines, unreadable)
     return _finish(composed, fallback, [*problems, *more], outside_world)
@@ -119,19 +122,12 @@ def apply_overrides(stored: Mapping[str, Any], overrides: Iterable[str], *, outs
 
 
 def resolve_locations(overrides: Iterable[str]) -> Locations:
-    """The places named by `storage=`, `ledger=` and `mlflow.tracking_uri=`, or their defaults.
+    """The places named by `storage=`, `ledger=` and `mlflow.tracking_uri=`, else by the environment, or their defaults.
 
     Raises:
         InputError: any other key, or a value that cannot be used.
     """
-    lines, problems = read_lines(overrides)
-    with hydra_session():
-        config = compose(CONFIG)
-    for line in lines:
-        if line.key in LOCATIONS:
-            problems += _apply(config, line)
-        else:
-            problems.append(Problem(line.key, line.value, one_of(line.key, LOCATIONS)))
+    config, problems = _located(overrides)
     plain, unresolved = resolved(config)
     problems += [problem for path, problem in unresolved.items() if dotted(path) in LOCATIONS]
     make_absolute(plain)
@@ -143,6 +139,33 @@ def resolve_locations(overrides: Iterable[str]) -> Locations:
     if problems:
         raise InputError(problems)
     return Locations(*values)
+
+
+def stored_locations(overrides: Iterable[str]) -> dict[str, Any]:
+    """The places as they are given, in the form that is stored: a null follows from `storage`.
+
+    Raises:
+        InputError: any other key, or a value that cannot be used.
+    """
+    config, problems = _located(overrides)
+    if problems:
+        raise InputError(problems)
+    stored = _storable(config)
+    places = {"storage": stored["storage"], "ledger": stored["ledger"]}
+    return places | {"mlflow": {"tracking_uri": stored["mlflow"]["tracking_uri"]}}
+
+
+def _located(overrides: Iterable[str]) -> tuple[DictConfig, list[Problem]]:
+    """The default configuration with the places that `overrides` name."""
+    lines, problems = _read_with_place(overrides)
+    with hydra_session():
+        config = compose(CONFIG)
+    for line in lines:
+        if line.key in LOCATIONS:
+            problems += _apply(config, line)
+        else:
+            problems.append(Problem(line.key, line.value, one_of(line.key, LOCATIONS)))
+    return config, problems
 
 
 def group_options() -> dict[str, list[str]]:
@@ -170,6 +193,12 @@ def hydra_session() -> Iterator[dict[str, Problem]]:
 def config_loader() -> ConfigLoader:
     """The loader of the session that is open."""
     return GlobalHydra.instance().config_loader()
+
+
+def _read_with_place(overrides: Iterable[str]) -> tuple[list[Line], list[Problem]]:
+    """`read_lines`, after what the environment says of keys that the overrides leave open."""
+    overrides = list(overrides)
+    return read_lines([*place_overrides({split(override)[0] for override in overrides}), *overrides])
 
 
 def _compose(lines: Sequence[Line], unreadable: Mapping[str, Problem]) -> tuple[DictConfig, DictConfig, list[Problem]]:

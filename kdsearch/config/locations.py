@@ -9,6 +9,8 @@ from typing import Any
 from kdsearch.errors import Problem
 from kdsearch.sqlite import SQLITE
 
+DEFAULT_STORAGE = "./kdsearch-data"
+"""As in `config.yaml`."""
 PRETRAINED = "pretrained"
 """The value of a teacher's `weights` that is no file."""
 

@@ -295,6 +295,8 @@ class ResourcesConfig(Frozen):
     """How many ledger trials are out at once; `auto` fills the cluster, 1 makes the whole sweep deterministic."""
     trials_per_worker: Count | Literal["auto"] = "auto"
     """Trials trained together in one worker as one batched model, a pack; `auto` is recorded for each student."""
+    signals_in_memory: NonNegativeInt | Literal["auto"] = "auto"
+    """MiB of teachers' signals that Ray's object store may hold; more than that are read from the storage in blocks."""
 
 
 class ClusterConfig(Frozen):
@@ -343,7 +345,7 @@ class SweepConfig(Frozen):
     trials_per_count: Count
     search: SearchConfig
     time_budget: PositiveFloat | None = None
-    """Seconds of search, over all attempts; null is no limit. Confirmation comes on top."""
+    """Seconds of search, over all attempts; null is no limit. Start, data, teacher and confirmation come on top."""
     max_failed_trials: NonNegativeInt | None = None
     max_restarts: NonNegativeInt = 3
     controls: tuple[ControlConfig, ...]

@@ -20,7 +20,6 @@ from kdsearch.doctor.finding import Finding
 from kdsearch.doctor.finding import Remark
 from kdsearch.doctor.finding import first_line
 from kdsearch.errors import Problem
-from kdsearch.search.token import use_token
 
 PATIENCE = 30
 """Seconds after which a check is given up: a name server that hangs knows no connection timeout."""
@@ -157,7 +156,6 @@ def _import_all(config: SweepConfig) -> None:
     if not config.cluster.is_own:
         # Tries, a second apart, to talk to something that is not Ray after all; read when Ray is imported.
         os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "5")
-        use_token()
         import ray
 
         assert ray

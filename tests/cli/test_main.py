@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,11 @@ def test_bad_input_from_a_real_process_leaves_nothing_behind(folder: Path) -> No
         (["resume", "a"], "no ledger is there"),
         (["resume", "a", "name=b"], "name=b: a sweep keeps its name"),
         (["ui", "a"], "no ledger is there"),
+        (["ui"], "nothing is tracked there"),
+        (["report", "a"], "no ledger is there"),
+        (["export", "a", "--output", "out"], "no ledger is there"),
+        (["embedding", "a"], "no ledger is there"),
+        (["stop", "a"], "no ledger is there"),
         (["ui", "--port", "0"], "--port=0: must be 1 to 65535"),
     ],
 )
@@ -130,6 +137,33 @@ def test_cfg_job_prints_what_would_be_stored(
     assert "hunter2" not in printed
     assert yaml.safe_load(printed) == compose_sweep(overrides).stored
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c != "completion"])
+def test_every_command_prints_the_configuration_that_it_would_use(
+    command: str, stored_sweep: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import yaml
+
+    monkeypatch.setenv("PG_PASSWORD", "hunter2")
+    tracking = "mlflow.tracking_uri='http://me:${oc.env:PG_PASSWORD}@host:5000'"
+    words = {
+        "export": ["first", "--output", "there"],
+        "submit": ["name=first", "--shared-storage", f"storage={folder}/kdsearch-data"],
+        "distill": ["name=first", "objective=kl", "temperature=3"],
+        "list": [],
+        **dict.fromkeys(("sweep", "plan", "teacher", "doctor"), ["name=first"]),
+    }.get(command, ["first"])
+    before = sorted(folder.rglob("*"))
+    assert main([command, *words, tracking, "--cfg", "job"]) == 0
+    printed = capsys.readouterr().out
+    assert "hunter2" not in printed
+    config = yaml.safe_load(printed)
+    assert config["storage"] == str(folder / "kdsearch-data")
+    assert config["mlflow"]["tracking_uri"] == "http://me:${oc.env:PG_PASSWORD}@host:5000"
+    assert command == "list" or (config["name"], "sample_counts" in config) == ("first", True)
+    assert command != "distill" or config["recipe"]["temperature"] == 3
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_options_may_stand_between_overrides(capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,10 +235,36 @@ def test_status_json_has_the_keys_that_scripts_rely_on(stored_sweep: str, capsys
     assert set(document["trials"]) == {"COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"}
 
 
+def test_verify_fails_where_ledger_and_mlflow_disagree(
+    stored_sweep: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """MLflow knows of a trial that the ledger does not have."""
+    from kdsearch.tracking.runs import MlflowClient
+
+    assert main(["status", stored_sweep, "--verify"]) == 0
+    uid = json.loads(_printed(["status", stored_sweep, "--json"], capsys))["uid"]
+    client = MlflowClient(f"sqlite:///{folder}/kdsearch-data/mlflow.db")
+    experiment = client.create_experiment("first", artifact_location=str(folder / "artifacts"))
+    tags = {"kdsearch.uid": uid, "kdsearch.trial": "first/n=20#0", "kdsearch.kind": "search"}
+    client.create_run(experiment, tags=tags)
+    capsys.readouterr()
+    assert main(["status", stored_sweep, "--verify"]) == ExitCode.DISAGREEMENT
+    assert "unknown" in capsys.readouterr().out
+    assert main(["status", stored_sweep, "--verify", "--json"]) == 0
+
+
+def _printed(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert main(words) == 0
+    return capsys.readouterr().out
+
+
 def test_status_says_when_mlflow_cannot_be_asked(stored_sweep: str, capsys: pytest.CaptureFixture[str]) -> None:
     away = "mlflow.tracking_uri=http://me:hunter2@127.0.0.1:9"
     assert main(["status", stored_sweep, "--json", away]) == 0
-    assert json.loads(capsys.readouterr().out)["mlflow"] is None
+    mlflow = json.loads(capsys.readouterr().out)["mlflow"]
+    assert {mlflow[count] for count in ("runs", "missing", "duplicate", "open")} == {None}
+    assert "cannot be asked" in mlflow["reason"] and "hunter2" not in mlflow["reason"]
     assert main(["status", stored_sweep, "--verify", away]) == ExitCode.BAD_INPUT
     error = capsys.readouterr().err
     assert "cannot be asked" in error
@@ -221,7 +281,7 @@ def test_status_says_when_mlflow_cannot_be_asked(stored_sweep: str, capsys: pyte
         ("kdsearch sweep sample", ["sample_counts=", "sampler="]),
         ("kdsearch sweep sampler=t", ["sampler=tpe"]),
         ("kdsearch sweep --dr", ["--dry-run"]),
-        ("kdsearch status first --", ["--help", "--json", "--verify"]),
+        ("kdsearch status first --", ["--cfg", "--help", "--json", "--verify"]),
         ("kdsearch status first st", ["storage="]),
         ("kdsearch nothing x", []),
     ],
@@ -252,3 +312,33 @@ def test_completion_in_bash(line: str, expected: list[str], folder: Path) -> Non
     environment = os.environ | {"PATH": f"{executable.parent}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines() == expected, done.stderr
+
+
+READERS = (
+    ["status", "a"],
+    ["report", "a"],
+    ["list"],
+    ["stop", "a"],
+    ["ui", "a"],
+    ["export", "a", "--output", "out"],
+    ["embedding", "a"],
+    ["resume", "a"],
+)
+
+
+@pytest.mark.parametrize("content", ["nothing", "another program's tables"])
+@pytest.mark.parametrize("arguments", READERS, ids=lambda arguments: arguments[0])
+def test_who_reads_makes_no_tables(
+    arguments: list[str], content: str, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    database = folder / "kdsearch-data" / "ledger.db"
+    database.parent.mkdir()
+    with closing(sqlite3.connect(database)) as connection:
+        if content != "nothing":
+            connection.execute("CREATE TABLE theirs (x)")
+        connection.commit()
+    before = database.read_bytes()
+    assert main(arguments) == ExitCode.BAD_INPUT
+    assert "this database holds no kdsearch ledger" in capfd.readouterr().err
+    assert database.read_bytes() == before
+    assert [file for file in folder.rglob("*") if file.is_file()] == [database]

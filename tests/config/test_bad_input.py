@@ -11,6 +11,7 @@ from kdsearch.config.check_machine import available_cpus
 from kdsearch.config.check_machine import visible_gpus
 from kdsearch.errors import ExitCode
 
+TWO_GPUS = ("cluster.address=auto", "resources.gpus_per_trial=2")
 TEMPERATURE = "search_space.parameters.temperature"
 ALPHA = "search_space.parameters.alpha"
 S3 = "storage=s3://bucket/prefix"
@@ -65,6 +66,10 @@ CASES = [
         "resources.trials_per_worker=4: ",
         "must be auto or 1 where students.cnn.dropout > 0",
     ),
+    ([*TWO_GPUS, "resources.trials_per_worker=4"], "resources.trials_per_worker=4: ", "must be auto or 1, because"),
+    ([*TWO_GPUS, "resources.gpus_per_trial=1.5"], "resources.gpus_per_trial=1.5: ", "or a whole number"),
+    ([*TWO_GPUS, "training.device=cpu"], "training.device=cpu: ", "must be auto or cuda, because"),
+    ([*TWO_GPUS, "training.batch_size=1"], "training.batch_size=1: ", "must be >= 2, one sample per GPU"),
     (["training.learning_rate=0"], "training.learning_rate=0: ", "must be > 0"),
     (["student.dropout=1"], "student.dropout=1: ", "must be < 1"),
     (["student.hidden=32"], "student.hidden=32: ", "must be a list"),

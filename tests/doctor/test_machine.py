@@ -80,7 +80,7 @@ def test_a_folder_that_only_looks_writable(examined: Examine) -> None:
 
 
 def test_too_large_a_request(examined: Examine) -> None:
-    findings = examined("resources.cpus_per_trial=4096", "resources.gpus_per_trial=64")
+    findings = examined("resources.cpus_per_trial=4096", "resources.gpus_per_trial=8")
     assert bad(findings) == ["ray", "devices"]
 
 

@@ -8,7 +8,9 @@ The sample and the seed are those of a sweep with the same configuration.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from typing import Any
 
 from kdsearch.cli.arguments import CommandParser
 from kdsearch.cli.arguments import print_json
@@ -17,11 +19,12 @@ from kdsearch.errors import InputError
 
 if TYPE_CHECKING:
     from kdsearch.cli.recipe_words import Request
+    from kdsearch.config.compose import Composed
     from kdsearch.config.schema import SweepConfig
 
 
 def configure(parser: CommandParser) -> None:
-    parser.add_words("[sample_count=N] [objective=NAME] [HYPERPARAMETER=VALUE …] [KEY=VALUE …]")
+    parser.add_words("[sample_count=N] [objective=NAME] [HYPERPARAMETER=VALUE …] [KEY=VALUE …]", compose=_config)
     parser.add_argument("--compare-labels", action="store_true", help="train the same student on labels alone, too")
     parser.add_argument("--json", action="store_true", help="print JSON for scripts")
 
@@ -32,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
     from kdsearch.cli.single import train
     from kdsearch.recipe import Recipe
 
-    request, config = _read(options.words)
+    request, composed = _read(options.words)
+    config = composed.config
     refuse_several(config)
     count = request.sample_count or config.sample_counts[0]
     splits, teacher = load(config)
@@ -47,7 +51,12 @@ def run(options: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _read(words: list[str]) -> tuple[Request, SweepConfig]:
+def _config(options: argparse.Namespace) -> Mapping[str, Any]:
+    request, composed = _read(options.words, outside_world=False)
+    return {**composed.stored, "recipe": request.recipe.flat()}
+
+
+def _read(words: list[str], *, outside_world: bool = True) -> tuple[Request, Composed]:
     """The recipe and the configuration, or everything that is wrong with both."""
     from kdsearch.cli.recipe_words import read_recipe
     from kdsearch.config.compose import compose_sweep
@@ -56,12 +65,12 @@ def _read(words: list[str]) -> tuple[Request, SweepConfig]:
     if request.sample_count is not None:
         overrides = [*overrides, f"sample_counts=[{request.sample_count}]"]
     try:
-        config = compose_sweep(overrides).config
+        composed = compose_sweep(overrides, outside_world=outside_world)
     except InputError as error:
         raise InputError([*problems, *error.problems]) from None
     if problems:
         raise InputError(problems)
-    return request, config
+    return request, composed
 
 
 def _print(results: dict[str, dict[str, float]], count: int, config: SweepConfig) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kdsearch.cli.arguments import CommandParser
 from kdsearch.cli.arguments import print_json
+from kdsearch.cli.composed import new_config
 from kdsearch.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ STYLES = {"ok": "green", "warn": "yellow", "BAD": "bold red"}
 
 
 def configure(parser: CommandParser) -> None:
-    parser.add_words("[GROUP=NAME …] [KEY=VALUE …]")
+    parser.add_words("[GROUP=NAME …] [KEY=VALUE …]", compose=new_config)
     parser.add_argument("--json", action="store_true", help="print JSON for scripts")
 
 

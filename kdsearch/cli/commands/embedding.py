@@ -11,6 +11,7 @@ from typing import Any
 
 from kdsearch.cli.arguments import CommandParser
 from kdsearch.cli.arguments import one_name
+from kdsearch.cli.composed import named_config
 from kdsearch.embedding.project import METHODS
 from kdsearch.errors import ExitCode
 from kdsearch.errors import InputError
@@ -18,7 +19,7 @@ from kdsearch.errors import Problem
 
 
 def configure(parser: CommandParser) -> None:
-    parser.add_words("NAME [storage=…] [ledger=…]")
+    parser.add_words("NAME [storage=…] [ledger=…]", compose=named_config)
     parser.add_argument("--method", choices=METHODS, default="pca", help="to two dimensions; umap is an extra")
     parser.add_argument("--counts", metavar="N,N", help="sample counts; the smallest and the largest when left out")
 

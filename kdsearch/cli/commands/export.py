@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kdsearch.cli.arguments import CommandParser
 from kdsearch.cli.arguments import one_name
+from kdsearch.cli.composed import named_config
 from kdsearch.errors import ExitCode
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def configure(parser: CommandParser) -> None:
-    parser.add_words("NAME --output DIR [storage=…] [ledger=…]")
+    parser.add_words("NAME --output DIR [storage=…] [ledger=…]", compose=named_config)
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder to write to; new or empty")
 
 

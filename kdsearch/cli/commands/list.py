@@ -7,11 +7,12 @@ from collections import Counter
 
 from kdsearch.cli.arguments import CommandParser
 from kdsearch.cli.arguments import print_json
+from kdsearch.cli.composed import places
 from kdsearch.errors import ExitCode
 
 
 def configure(parser: CommandParser) -> None:
-    parser.add_words("[storage=…] [ledger=…]")
+    parser.add_words("[storage=…] [ledger=…]", compose=places)
     parser.add_argument("--json", action="store_true", help="print JSON for scripts")
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from kdsearch.cli.arguments import CommandParser
 from kdsearch.cli.arguments import print_json
+from kdsearch.cli.composed import new_config
 from kdsearch.errors import ExitCode
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
@@ -35,7 +36,7 @@ DEFAULT_NODES = 4
 
 
 def configure(parser: CommandParser) -> None:
-    parser.add_words("[GROUP=NAME …] [KEY=VALUE …]")
+    parser.add_words("[GROUP=NAME …] [KEY=VALUE …]", compose=new_config)
     parser.add_argument("--nodes", type=int, default=DEFAULT_NODES, help="show up to so many (default: %(default)s)")
     parser.add_argument("--cpus", type=float, help="of a node; this machine's unless given")
     parser.add_argument("--gpus", type=float, help="of a node")

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from kdsearch.cli.arguments import CommandParser
 from kdsearch.cli.arguments import one_name
+from kdsearch.cli.composed import named_config
 from kdsearch.errors import ExitCode
 
 
 def configure(parser: CommandParser) -> None:
-    parser.add_words("NAME [storage=…] [ledger=…]")
+    parser.add_words("NAME [storage=…] [ledger=…]", compose=named_config)
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder to write to")
 
 

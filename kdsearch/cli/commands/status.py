@@ -1,6 +1,7 @@
 """`kdsearch status`.
 
-`--json` and `--verify` ask MLflow too; where it cannot be reached, `--json` alone says null and `--verify` fails.
+`--json` and `--verify` ask MLflow too. Where it cannot be reached, `--json` alone has nulls and the reason, and
+`--verify` fails. The exit code of `--verify` without `--json` is 1 where ledger and MLflow disagree.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from kdsearch.cli.arguments import CommandParser
 from kdsearch.cli.arguments import one_name
 from kdsearch.cli.arguments import print_json
+from kdsearch.cli.composed import named_config
 from kdsearch.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -19,10 +21,11 @@ if TYPE_CHECKING:
     from kdsearch.ledger.records import SweepRecord
     from kdsearch.ledger.records import TrialRecord
     from kdsearch.tracking.verify import Agreement
+    from kdsearch.tracking.verify import Unasked
 
 
 def configure(parser: CommandParser) -> None:
-    parser.add_words("NAME [storage=…] [ledger=…] [mlflow.tracking_uri=…]")
+    parser.add_words("NAME [storage=…] [ledger=…] [mlflow.tracking_uri=…]", compose=named_config)
     parser.add_argument("--json", action="store_true", help="print JSON for scripts")
     parser.add_argument("--verify", action="store_true", help="compare ledger and MLflow one to one")
 
@@ -41,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     record = find_sweep(ledger, name)
     trials = ledger.trials(name)
     ledger.close()
-    agreement = None
+    agreement: Agreement | Unasked | None = None
     if options.verify or options.json:
         agreement = _agreement(tracking_uri(record, locations, overrides), record, trials, must=options.verify)
     document = status(record, trials, agreement)
@@ -49,19 +52,26 @@ def run(options: argparse.Namespace) -> int:
         print_json(document)
     else:
         Console().print(render_status(document))
+        if document["disagreements"]:
+            return ExitCode.DISAGREEMENT
     return ExitCode.DONE
 
 
-def _agreement(uri: str, sweep: SweepRecord, trials: Sequence[TrialRecord], *, must: bool) -> Agreement | None:
-    """What MLflow has of the sweep; None where it cannot be asked and need not be (`must`)."""
+def _agreement(uri: str, sweep: SweepRecord, trials: Sequence[TrialRecord], *, must: bool) -> Agreement | Unasked:
+    """What MLflow has of the sweep.
+
+    Raises:
+        TrackingUnavailable: it cannot be asked, and must be.
+    """
     from kdsearch.tracking.environment import prepare_environment
     from kdsearch.tracking.verify import TrackingUnavailable
+    from kdsearch.tracking.verify import Unasked
     from kdsearch.tracking.verify import compare
 
     prepare_environment()
     try:
         return compare(uri, sweep, trials)
-    except TrackingUnavailable:
+    except TrackingUnavailable as error:
         if must:
             raise
-        return None
+        return Unasked(str(error))

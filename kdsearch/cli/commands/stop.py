@@ -9,11 +9,12 @@ import argparse
 
 from kdsearch.cli.arguments import CommandParser
 from kdsearch.cli.arguments import one_name
+from kdsearch.cli.composed import named_config
 from kdsearch.errors import ExitCode
 
 
 def configure(parser: CommandParser) -> None:
-    parser.add_words("NAME [storage=…] [ledger=…]")
+    parser.add_words("NAME [storage=…] [ledger=…]", compose=named_config)
 
 
 def run(options: argparse.Namespace) -> int:

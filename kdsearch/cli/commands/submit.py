@@ -17,10 +17,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Any
 
 from kdsearch.cli.arguments import CommandParser
+from kdsearch.cli.composed import stored_sweep
 from kdsearch.errors import ExitCode
 from kdsearch.errors import InputError
 from kdsearch.errors import Problem
@@ -29,12 +32,13 @@ if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
 
     from kdsearch.remote.jobs import Job
+    from kdsearch.remote.request import Request
 
 
 def configure(parser: CommandParser) -> None:
     from kdsearch.remote.server import default_address
 
-    parser.add_words("[GROUP=NAME …] [KEY=VALUE …]")
+    parser.add_words("[GROUP=NAME …] [KEY=VALUE …]", compose=_config)
     parser.add_argument(
         "--address", default=default_address(), help="of the cluster's dashboard (default: %(default)s)"
     )
@@ -64,6 +68,22 @@ def run(options: argparse.Namespace) -> int:
     return _follow(client, job, options)
 
 
+def _config(options: argparse.Namespace) -> Mapping[str, Any]:
+    if name := options.follow or options.stop:
+        _refuse_words(options)
+        return stored_sweep(name, []).stored
+    return _request(options).stored
+
+
+def _request(options: argparse.Namespace) -> Request:
+    from kdsearch.remote.request import resume_request
+    from kdsearch.remote.request import sweep_request
+
+    if options.resume:
+        return resume_request(options.resume, options.words, shared_storage=options.shared_storage)
+    return sweep_request(options.words, shared_storage=options.shared_storage)
+
+
 def _refuse_words(options: argparse.Namespace) -> None:
     if options.words:
         raise InputError([Problem("KEY=VALUE", " ".join(options.words), "is taken with a sweep that is sent, only")])
@@ -72,17 +92,11 @@ def _refuse_words(options: argparse.Namespace) -> None:
 def _send(options: argparse.Namespace) -> tuple[JobSubmissionClient, Job]:
     from kdsearch.remote.code import user_files
     from kdsearch.remote.jobs import send
-    from kdsearch.remote.request import resume_request
-    from kdsearch.remote.request import sweep_request
     from kdsearch.remote.server import answering
     from kdsearch.remote.server import connect
     from kdsearch.remote.server import unencrypted
 
-    shared = options.shared_storage
-    if options.resume:
-        request = resume_request(options.resume, options.words, shared_storage=shared)
-    else:
-        request = sweep_request(options.words, shared_storage=shared)
+    request = _request(options)
     files = user_files(request.targets, Path.cwd())
     if warning := unencrypted(options.address):
         print(f"kdsearch: warning: {warning}", file=sys.stderr)

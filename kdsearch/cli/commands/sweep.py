@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 
 from kdsearch.cli.arguments import CommandParser
+from kdsearch.cli.composed import new_config
 from kdsearch.cli.start import add_start_options
-from kdsearch.cli.start import print_config
 from kdsearch.cli.start import start
 
 
 def configure(parser: CommandParser) -> None:
-    parser.add_words("[GROUP=NAME …] [KEY=VALUE …]")
+    parser.add_words("[GROUP=NAME …] [KEY=VALUE …]", compose=new_config)
     add_start_options(parser)
     parser.more_help = _keys
 
@@ -22,8 +22,7 @@ def configure(parser: CommandParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from kdsearch.config.compose import compose_sweep
 
-    composed = compose_sweep(options.words, outside_world=not options.cfg)
-    return print_config(composed) if options.cfg else start(composed, options)
+    return start(compose_sweep(options.words), options)
 
 
 def _keys() -> str:

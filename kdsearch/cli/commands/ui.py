@@ -10,10 +10,11 @@ import argparse
 
 from kdsearch.cli.arguments import CommandParser
 from kdsearch.cli.arguments import at_most_one_name
+from kdsearch.cli.composed import places
 
 
 def configure(parser: CommandParser) -> None:
-    parser.add_words("[NAME] [storage=…] [ledger=…] [mlflow.tracking_uri=…]")
+    parser.add_words("[NAME] [storage=…] [ledger=…] [mlflow.tracking_uri=…]", compose=places)
     parser.add_argument("--port", type=int, help="port to serve on; the first free one from 5000 up when left out")
     parser.add_argument("--host", default="127.0.0.1", help="address to serve on; others than 127.0.0.1 are refused")
     parser.add_argument(
