@@ -9,7 +9,8 @@
 #     0 * * * * …/cluster/services.sh backup /backup/kdsearch      # a crontab line; the last 48 of each database are kept
 #     @reboot   …/cluster/services.sh start
 #
-# Data lie in $KDSEARCH_SERVICES (~/kdsearch-services).
+# Data lie in $KDSEARCH_SERVICES (~/kdsearch-services). A backup is the databases and, once, what MLflow keeps in
+# files (reports, models).
 set -euo pipefail
 umask 077
 
@@ -59,7 +60,7 @@ INI
     MLFLOW_BACKEND_STORE_URI=$(url mlflow) MLFLOW_AUTH_CONFIG_PATH=$home/mlflow-auth.ini \
         MLFLOW_AUTH_ADMIN_PASSWORD=$(cat "$home/mlflow-password") \
         MLFLOW_FLASK_SERVER_SECRET_KEY=$(cat "$home/mlflow-session-key") MLFLOW_DISABLE_TELEMETRY=true \
-        setsid mlflow server --app-name basic-auth --host 127.0.0.1 --port "$mlflow_port" --workers 2 \
+        setsid mlflow server --app-name kdsearch-auth --host 127.0.0.1 --port "$mlflow_port" --workers 2 \
         --artifacts-destination "$home/artifacts" >> "$home/mlflow.log" 2>&1 < /dev/null &
     echo $! > "$home/mlflow.pid"
     for _ in $(seq 120); do
@@ -97,6 +98,9 @@ backup() {
         mv "$1/$database-$stamp.part" "$1/$database-$stamp.dump"
         { ls -r "$1/$database"-[0-9]*.dump | tail -n +49 | xargs -r rm; } || true
     done
+    # Reports and models: after the databases, which may not name a file that the copy lacks.
+    mkdir -p "$1/artifacts"
+    cp -a "$home/artifacts/." "$1/artifacts/"
 }
 
 restore() {
@@ -104,6 +108,7 @@ restore() {
         "$postgres/pg_restore" --clean --if-exists --exit-on-error --single-transaction --dbname="$database" \
             "$(ls "$1/$database"-[0-9]*.dump | tail -n 1)"
     done
+    [ ! -d "$1/artifacts" ] || cp -a "$1/artifacts/." "$home/artifacts/"
 }
 
 stop() {

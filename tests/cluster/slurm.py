@@ -1,6 +1,6 @@
-"""A Slurm cluster on this machine: slurmctld here, and nodes with a network, host name and processes of their own.
+"""A Slurm cluster on this machine: slurmctld here, and nodes that are hosts of their own.
 
-Needs root and Debian's `slurm-wlm` and `munge`. Nodes share the file system, but for `/dev/shm` and Ray's folder.
+Needs root and Debian's `slurm-wlm` and `munge`.
 """
 
 from __future__ import annotations
@@ -17,25 +17,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from tests.cluster.hosts import Host
+from tests.cluster.hosts import Network
 from tests.services.servers import ServerError
 from tests.services.servers import free_port
 
 START_SECONDS = 120
 COMMAND_SECONDS = 60
 """srun and squeue wait for ever for nodes that are away."""
+RAY_FOLDER = Path("/tmp/ray-root")
+"""Where `cluster/slurm.sbatch` has Ray's files for this user: each node's own."""
 NODE_PORT = 16818
 """The same on every node: each has an address of its own."""
-NODE = """
-hostname "$1"; shift
-mkdir -p "$RAY_FOLDER"
-mount -t tmpfs tmpfs "$RAY_FOLDER"
-mount -t tmpfs -o size=2g tmpfs /dev/shm
-"$@" & wait
-"""
-"""What bash runs as the first process of a node: one that reaps, without which `ray stop` waits for zombies."""
 CONFIGURATION = """
 ClusterName=kdsearch
-SlurmctldHost={controller}({network}.1)
+SlurmctldHost={controller}({gateway})
 SlurmctldPort={controller_port}
 SlurmdPort={node_port}
 SlurmUser=root
@@ -78,21 +74,20 @@ class SlurmCluster:
             if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None:
                 raise ServerError(f"{program} is missing: apt-get install slurm-wlm munge")
         self.folder = Path(tempfile.mkdtemp(prefix="kds-"))
-        self.ray_folder = Path("/tmp/ray-root")
-        mark = os.getpid() % 10_000
-        self._bridge, self._network = f"kds{mark}", f"10.{64 + mark % 64}.{mark % 251}"
-        self._nodes = [f"n{number}" for number in range(nodes)]
-        self._spaces = {node: f"kds{mark}{node}" for node in self._nodes}
+        self._network = Network()
+        self._node_count = nodes
+        self._nodes: list[Host] = []
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
         try:
+            self._network.__enter__()
+            self._nodes = [self._network.add(f"n{number}", RAY_FOLDER) for number in range(self._node_count)]
             self._write_configuration()
             self._start_munge()
-            self._make_network()
             self._start(["slurmctld", "-D"], "controller")
             for node in self._nodes:
-                self._start_node(node)
+                self._start(node.command(["slurmd", "-D", "-N", node.name], self.folder), f"node-{node.name}")
             wait_until(self._is_up, START_SECONDS, self.logs)
         except BaseException:
             self.__exit__()
@@ -100,13 +95,11 @@ class SlurmCluster:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._network.__exit__()
         for process in reversed(self._processes):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        for space in self._spaces.values():
-            subprocess.run(["ip", "netns", "del", space], capture_output=True)
-        subprocess.run(["ip", "link", "del", self._bridge], capture_output=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def command(self, *words: str, environment: Mapping[str, str] | None = None) -> str:
@@ -142,12 +135,8 @@ class SlurmCluster:
 
     def processes(self) -> list[str]:
         """Command lines of what runs on the nodes, but for Slurm's own."""
-        lines = []
-        for space in self._spaces.values():
-            for pid in subprocess.run(["ip", "netns", "pids", space], capture_output=True, text=True).stdout.split():
-                with contextlib.suppress(OSError):
-                    lines.append(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip())
-        return [line for line in lines if line and "slurm" not in line]
+        lines = [line for node in self._nodes for line in node.processes().values()]
+        return [line for line in lines if "slurm" not in line and "sleep infinity" not in line]
 
     def logs(self) -> str:
         files = sorted(self.folder.glob("*.log"))
@@ -163,14 +152,12 @@ class SlurmCluster:
         return False
 
     def _write_configuration(self) -> None:
-        addresses = (f"{self._network}.{10 + number}" for number in range(len(self._nodes)))
         nodes = "\n".join(
-            f"NodeName={node} NodeAddr={address} CPUs=2 RealMemory=4000 State=UNKNOWN"
-            for node, address in zip(self._nodes, addresses, strict=True)
+            f"NodeName={node.name} NodeAddr={node.address} CPUs=2 RealMemory=4000 State=UNKNOWN" for node in self._nodes
         )
         text = CONFIGURATION.format(
             controller=os.uname().nodename,
-            network=self._network,
+            gateway=self._network.gateway,
             folder=self.folder,
             controller_port=free_port(),
             node_port=NODE_PORT,
@@ -178,7 +165,7 @@ class SlurmCluster:
         )
         self._configuration.write_text(text)
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=autodetect\nConstrainCores=no\n")
-        for name in ("state", *self._nodes):
+        for name in ("state", *(node.name for node in self._nodes)):
             (self.folder / name).mkdir()
 
     def _start_munge(self) -> None:
@@ -191,35 +178,11 @@ class SlurmCluster:
         self._start(["munged", "--foreground", "--force", *options], "munge-output")
         wait_until((self.folder / "munge.socket").exists, START_SECONDS, self.logs)
 
-    def _make_network(self) -> None:
-        run = subprocess.check_call
-        run(["ip", "link", "add", self._bridge, "type", "bridge"])
-        run(["ip", "addr", "add", f"{self._network}.1/24", "dev", self._bridge])
-        run(["ip", "link", "set", self._bridge, "up"])
-        for number, (node, space) in enumerate(self._spaces.items()):
-            outer = f"{self._bridge}{node}"
-            run(["ip", "netns", "add", space])
-            run(["ip", "link", "add", outer, "type", "veth", "peer", "name", "eth0", "netns", space])
-            run(["ip", "link", "set", outer, "master", self._bridge])
-            run(["ip", "link", "set", outer, "up"])
-            run(["ip", "-n", space, "addr", "add", f"{self._network}.{10 + number}/24", "dev", "eth0"])
-            run(["ip", "-n", space, "link", "set", "eth0", "up"])
-            run(["ip", "-n", space, "link", "set", "lo", "up"])
-            # Leads nowhere, but Ray asks which way out there is, and takes half a minute where there is none.
-            run(["ip", "-n", space, "route", "add", "default", "via", f"{self._network}.1"])
-
-    def _start_node(self, node: str) -> None:
-        # `ip netns exec` would hide the cgroups, which slurmd needs.
-        spaces = ["nsenter", f"--net=/run/netns/{self._spaces[node]}", "unshare", "--uts", "--mount", "--pid", "--ipc"]
-        first = ["--fork", "--kill-child", "--mount-proc", "bash", "-c", NODE, "node", node]
-        self._start([*spaces, *first, "slurmd", "-D", "-N", node], f"node-{node}")
-
     def _start(self, command: list[str], name: str) -> None:
         environment = {
             **os.environ,
             "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
             "SLURM_CONF": str(self._configuration),
-            "RAY_FOLDER": str(self.ray_folder),
         }
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(

@@ -7,12 +7,17 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.autoscaler._private.providers import load_function_or_class
 
+from kdsearch.aws.provider import SpotFirst
+from kdsearch.aws.spot import ENDPOINT
 from tests.cluster.files import CLUSTER
+from tests.cluster.files import REPOSITORY
 from tests.cluster.files import aws_problems
 from tests.cluster.files import documents
 
@@ -34,11 +39,11 @@ def test_is_valid(config: dict[str, Any]) -> None:
         ("", "cluster_synced_files", "cluster_sync_files"),
         ("provider", "cache_stopped_nodes", "cache_stopped_node"),
         ("auth", "ssh_user", "user"),
-        ("available_node_types.gpu_spot", "min_workers", "min_worker"),
-        ("available_node_types.gpu_spot", "priority", "priorities"),
-        ("available_node_types.gpu_spot", "resources", "resource"),
-        ("available_node_types.gpu_spot.node_config", "InstanceMarketOptions", "InstanceMarketOption"),
-        ("available_node_types.gpu_spot.node_config.InstanceMarketOptions", "MarketType", "Market"),
+        ("available_node_types.gpu", "min_workers", "min_worker"),
+        ("provider", "module", "modul"),
+        ("available_node_types.gpu", "resources", "resource"),
+        ("available_node_types.gpu.node_config", "InstanceMarketOptions", "InstanceMarketOption"),
+        ("available_node_types.gpu.node_config.InstanceMarketOptions", "MarketType", "Market"),
         ("available_node_types.head.node_config", "IamInstanceProfile", "InstanceProfile"),
         ("available_node_types.head.node_config.MetadataOptions", "HttpTokens", "HttpToken"),
     ],
@@ -56,8 +61,8 @@ def test_a_misspelt_key_is_caught(config: dict[str, Any], place: str, right: str
         ("", "head_node_type", "haed"),
         ("", "head_start_ray_commands", ["ray start --head --autoscaling-confg=x"]),
         ("", "worker_start_ray_commands", ["ray start --address=$RAY_HEAD_IP:6379 --disable-usage-stat"]),
-        ("available_node_types.gpu_spot", "min_workers", 9),
-        ("available_node_types.gpu_spot.node_config", "SecurityGroupIds", "sg-1"),
+        ("available_node_types.gpu", "min_workers", 9),
+        ("available_node_types.gpu.node_config", "SecurityGroupIds", "sg-1"),
     ],
 )
 def test_a_wrong_value_is_caught(config: dict[str, Any], place: str, key: str, value: object) -> None:
@@ -73,12 +78,10 @@ def test_costs_nothing_but_the_head_while_there_are_no_trials(config: dict[str, 
     assert config["provider"]["cache_stopped_nodes"] is False
 
 
-def test_prefers_spot(config: dict[str, Any]) -> None:
-    nodes = config["available_node_types"]
-    spot, on_demand = nodes["gpu_spot"], nodes["gpu_on_demand"]
-    assert spot["priority"] > on_demand["priority"]
-    assert spot["node_config"].pop("InstanceMarketOptions") == {"MarketType": "spot"}
-    assert spot["node_config"] == on_demand["node_config"]
+def test_prefers_spot_and_falls_back(config: dict[str, Any]) -> None:
+    """What the provider does is shown in tests/aws/test_provider.py."""
+    assert load_function_or_class(config["provider"]["module"]) is SpotFirst
+    assert config["available_node_types"]["gpu"]["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
 
 
 def test_the_token_goes_from_the_head_to_the_workers_alone(config: dict[str, Any]) -> None:
@@ -102,9 +105,19 @@ def test_a_node_sets_itself_up(config: dict[str, Any], tmp_path: Path) -> None:
     seen = dict(line.partition("=")[::2] for line in _on_node(tmp_path, "env").splitlines())
     assert seen["RAY_AUTH_MODE"] == "token"
     assert seen["PATH"].startswith(f"{tmp_path}/venv/bin:")
-    names = ("period_ms", "timeout_ms", "failure_threshold", "initial_delay_ms")
-    period, timeout, misses, delay = (int(seen[f"RAY_health_check_{name}"]) for name in names)
-    assert delay + misses * (period + timeout) <= 15_000, "a lost node is noticed within 15 s"
+
+
+def test_workers_watch_for_the_spot_notice(config: dict[str, Any], tmp_path: Path) -> None:
+    """The command returns at once; the watcher ends where there is no metadata service."""
+    (tmp_path / ".bashrc").write_text(
+        f"export PATH={Path(sys.executable).parent}:$PATH PYTHONPATH={REPOSITORY} {ENDPOINT}=http://127.0.0.1:9"
+    )
+    assert _on_node(tmp_path, config["worker_start_ray_commands"][-1]) == ""
+    log, deadline = tmp_path / "spot.log", time.monotonic() + 60
+    while not log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert log.read_text().startswith("no spot notice will be seen")
 
 
 def test_nodes_may_touch_one_prefix_of_one_bucket() -> None:

@@ -111,7 +111,43 @@ def test_every_pod_is_an_ordinary_user_behind_the_policy() -> None:
         for container in spec["containers"]:
             assert container["securityContext"]["allowPrivilegeEscalation"] is False
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
             assert "limits" in container["resources"]
+
+
+@pytest.mark.parametrize("name", ["kuberay-rayjob.yaml", "kuberay-raycluster.yaml"])
+def test_pods_that_run_trials_hold_no_password(name: str) -> None:
+    """Of the Secret they may have the keys to the storage; the ledger's and MLflow's are the driver's, in the head."""
+    (document,) = documents(name)
+    cluster = document["spec"].get("rayClusterSpec", document["spec"])
+    head, workers = cluster["headGroupSpec"], cluster["workerGroupSpecs"]
+    assert {"postgres-password", "mlflow-password"} < set(_values(head, "secretKeyRef", "key"))
+    for group in workers:
+        assert set(_values(group, "secretKeyRef", "key")) == {"s3-key", "s3-secret"}
+        assert group["template"]["spec"]["automountServiceAccountToken"] is False
+        (container,) = group["template"]["spec"]["containers"]
+        assert not {"KDSEARCH_LEDGER", "MLFLOW_TRACKING_PASSWORD"} & {entry["name"] for entry in container["env"]}
+        assert container["envFrom"] == [{"configMapRef": {"name": "kdsearch"}}], "addresses, no passwords"
+        assert "secret" not in str(group["template"]["spec"]["volumes"])
+
+
+def test_the_head_alone_may_talk_to_kubernetes() -> None:
+    """Its autoscaler asks for pods; nobody else has a service account's token."""
+    pods = [pod for name in KUBERNETES for document in documents(name) for pod in _pods(document)]
+    with_token = [pod for pod in pods if pod["spec"].get("automountServiceAccountToken") is not False]
+    assert [pod["spec"]["containers"][0]["name"] for pod in with_token] == ["ray-head", "ray-head"]
+
+
+def test_folders_that_are_written_to_are_volumes() -> None:
+    """The image itself is read-only: a user's home and /tmp are not part of it."""
+    for name in KUBERNETES:
+        for pod in (pod for document in documents(name) for pod in _pods(document)):
+            volumes = {volume["name"] for volume in pod["spec"].get("volumes", [])}
+            for container in pod["spec"]["containers"]:
+                mounts = {mount["mountPath"]: mount["name"] for mount in container.get("volumeMounts", [])}
+                assert set(mounts.values()) <= volumes
+                if container["name"] in ("ray-head", "ray-worker", "submitter", "mlflow"):
+                    assert {"/tmp", "/home/kdsearch"} <= set(mounts)
 
 
 def test_what_is_referred_to_exists() -> None:

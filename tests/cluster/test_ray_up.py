@@ -56,7 +56,7 @@ def test_ray_up_and_down(moto: MotoServer, terminal: Terminal) -> None:
     assert f"KDSEARCH_STORAGE=s3://sweeps/team {'~/kdsearch/cluster/services.sh start'}" in terminal.calls
 
     # A spot worker as the autoscaler on the head would ask for it.
-    worker = config["available_node_types"]["gpu_spot"]["node_config"]
+    worker = config["available_node_types"]["gpu"]["node_config"]
     made = ec2.run_instances(**worker, MinCount=1, MaxCount=1)["Instances"][0]
     assert made["InstanceLifecycle"] == "spot" and made["IamInstanceProfile"]["Arn"].endswith("/kdsearch-worker")
     ec2.terminate_instances(InstanceIds=[made["InstanceId"]])

@@ -14,6 +14,7 @@ import requests
 from sqlalchemy import create_engine
 from sqlalchemy import text
 
+from kdsearch.config.place import VARIABLES
 from tests.cluster.files import CLUSTER
 from tests.services.servers import HOST
 from tests.services.servers import free_port
@@ -75,6 +76,11 @@ def test_mlflow_asks_who_is_there(owner: Owner) -> None:
     assert status_of(url, known) == 200
 
 
+def test_the_whole_place_is_set(owner: Owner) -> None:
+    """What every command then looks for its sweeps at: tests/cli/test_place.py."""
+    assert set(VARIABLES.values()) <= set(owner.settings)
+
+
 def test_postgres_asks_for_the_password(owner: Owner) -> None:
     ledger = owner.settings["KDSEARCH_LEDGER"]
     with create_engine(ledger).connect() as connection:
@@ -112,13 +118,18 @@ def test_a_backup_brings_back_what_was_there(owner: Owner, tmp_path: Path) -> No
     with create_engine(owner.settings["KDSEARCH_LEDGER"]).begin() as connection:
         connection.execute(text("CREATE TABLE trials (number int)"))
         connection.execute(text("INSERT INTO trials VALUES (7)"))
+    report = owner.home / "kdsearch-services" / "artifacts" / "1" / "a run" / "report.html"
+    report.parent.mkdir(parents=True)
+    report.write_text("<p>the report</p>")
     owner.run("backup", str(tmp_path))
     assert len(list(tmp_path.glob("*.dump"))) == 3 and not list(tmp_path.glob("*.part"))
     with create_engine(owner.settings["KDSEARCH_LEDGER"]).begin() as connection:
         connection.execute(text("DELETE FROM trials"))
+    report.unlink()
     owner.run("restore", str(tmp_path))
     with create_engine(owner.settings["KDSEARCH_LEDGER"]).connect() as connection:
         assert connection.execute(text("SELECT number FROM trials")).scalars().all() == [7]
+    assert report.read_text() == "<p>the report</p>"
 
 
 def status_of(url: str, login: tuple[str, str] | None) -> int:
