@@ -37,6 +37,7 @@ def problems(stack: Stack, workplace: Workplace, name: str, *, target: int, eval
     return [
         *_status_problems(workplace.status(name), target),
         *_ledger_problems(sweep, target),
+        *_pack_problems(sweep),
         *_series_problems(sweep, series, evaluations),
         *_mlflow_problems(stack, sweep, series),
         *_storage_problems(stack, workplace, name),
@@ -64,6 +65,12 @@ def _ledger_problems(sweep: Sweep, target: int) -> Iterator[str]:
             yield f"{record.key} failed: {record.reason} {record.error}"
     fixed = Counter(_identity(record) for record in sweep.records if record.control or record.confirms)
     yield from (f"{identity} is there {count} times" for identity, count in fixed.items() if count > 1)
+
+
+def _pack_problems(sweep: Sweep) -> Iterator[str]:
+    packs = sweep.record.teacher.get("packs", {})
+    if not packs or min(packs.values()) < 2:
+        yield f"its trials were not trained in packs: {packs} is on record"
 
 
 def _identity(record: TrialRecord) -> tuple[object, ...]:

@@ -25,7 +25,9 @@ from tests.services.servers import Server
 from tests.services.stack import Stack
 
 SAMPLE_COUNTS = (20, 50)
-SEARCHED, CONTROLS, SEEDS = 10, 3, 2
+SEARCHED, CONTROLS, SEEDS = 20, 3, 2
+"""So many searched trials that packs of four go out, one in each round of asking."""
+
 EVALUATIONS = 12
 TARGET = len(SAMPLE_COUNTS) * (SEARCHED + CONTROLS + (1 + CONTROLS) * SEEDS)
 WORDS = (

@@ -22,7 +22,7 @@ from tests.e2e.harness import Workplace
 
 def slot(on_test: bool) -> Slot:
     study = "sweep/confirm/n=20" if on_test else "sweep/n=20"
-    return Slot(f"{study}#3", study, 3, 20, Recipe("labels", 0.0), 1, 2, 1, judged=not on_test, on_test=on_test)
+    return Slot(f"{study}#3", study, 3, 20, Recipe("labels", 0.0), 1, 1, 2, 1, judged=not on_test, on_test=on_test)
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from kdsearch.config.compose import apply_overrides
 from kdsearch.data import load_splits
@@ -24,7 +26,8 @@ class Alone:
         splits = load_splits(self._config.dataset, self._config.seed)
         teacher = find_teacher(self._config.teacher, splits, self._config.seed, open_storage(self._config.storage))
         assert teacher is not None
-        self._data = SearchData(splits.without_test(), {None: teacher}, LessonPlan.of(self._config))
+        answers: dict[str | None, NDArray[np.float32]] = {None: teacher.logits_of(splits.validation.ids)}
+        self._data = SearchData(splits.without_test(), {None: teacher}, LessonPlan.of(self._config), answers)
         self._test = EvaluationSet.of(splits.test("confirmation"))
 
     def metrics(self, record: TrialRecord, seed: int) -> dict[str, float]:

@@ -32,6 +32,17 @@ SMALL = (
     "teacher.training.epochs=3",
 )
 TARGET = 2 * (3 + 3 + (1 + 3) * 2)
+HELD = (
+    *(word for word in SMALL if not word.startswith("student.")),
+    "sample_counts=[50]",
+    "student=custom",
+    "student._target_=tests.cluster.held.held",
+    "training.steps=200",
+    "training.evaluations=20",
+    "resources.trials_per_worker=1",
+)
+"""Trials that take as long as is wanted (`tests.cluster.held.Hold`), one at a time in a worker."""
+HELD_TARGET = 3 + 3 + (1 + 3) * 2
 
 
 @dataclass(frozen=True)

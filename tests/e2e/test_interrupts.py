@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -82,6 +83,26 @@ def test_a_killed_driver_leaves_nothing_behind(workplace: Workplace) -> None:
     assert (status["mlflow"]["runs"], status["mlflow"]["open"]) == (TARGET, 0)
     assert (status["mlflow"]["missing"], status["mlflow"]["duplicate"]) == (0, 0)
     assert [attempt["outcome"] for attempt in status["attempts"]] == ["died", "complete"]
+
+
+@pytest.mark.slow
+def test_a_result_that_died_with_the_driver_is_worked_out_again_from_the_checkpoint(
+    workplace: Workplace,
+) -> None:
+    quick = ("sample_counts=[50]", "trials_per_count=1", "controls=[]", "confirm.top_k=0", "training.steps=400")
+    dying = replace(workplace, module="tests.e2e.dying")
+    died = dying.start_sweep(*quick)
+    output, _ = died.communicate(timeout=120)
+    assert died.returncode == -signal.SIGKILL, output
+    (record,) = workplace.load().records
+    assert record.state is TrialState.RUNNING
+    checkpoints = workplace.folder / "kdsearch-data" / "sweeps" / "digits" / "checkpoints"
+    assert list(checkpoints.rglob("*.pt"))
+
+    workplace.sweep(*quick)
+    (record,) = workplace.load().records
+    assert record.state is TrialState.COMPLETE and record.attempts == (1, 2)
+    assert not list(checkpoints.rglob("*.pt"))
 
 
 @pytest.mark.slow

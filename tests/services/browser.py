@@ -39,8 +39,8 @@ NOBODY = "/ajax-api/2.0/mlflow/users/current"
 """What each page asks, and a server without users answers with 404."""
 LATE = "ResizeObserver loop completed with undelivered notifications"
 """The browser's word that a size is told in the next frame; MLflow passes it on as if it were an error."""
-PATIENCE = 60_000
-"""Milliseconds."""
+PATIENCE = 120_000
+"""Milliseconds: a page of a thousand runs takes ten seconds, and several times that on a machine at work."""
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Complaints:
 
     def _asked(self, request: Request) -> None:
         address = urlsplit(request.url)
-        if address.scheme not in ("blob", "data") and address.hostname != "127.0.0.1":
+        if address.scheme not in ("blob", "data", "file") and address.hostname != "127.0.0.1":
             self.external.append(request.url)
 
     def _said(self, message: ConsoleMessage) -> None:
@@ -72,8 +72,10 @@ class Complaints:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
+    from playwright.sync_api import expect
     from playwright.sync_api import sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
         try:
@@ -135,7 +137,7 @@ def served(sweep: SyntheticSweep, storage: Path) -> Iterator[Site]:
         assert process.stdout is not None
         yield Site(sweep, process.stdout.readline().strip())
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
 

@@ -55,6 +55,11 @@ class RayCluster:
         with _environment(self._environment):
             self._others.append(self._cluster.add_node(**NODE, num_cpus=1, node_ip_address=next(self._addresses)))
 
+    @property
+    def last_node(self) -> str:
+        """Ray's id of the node that was added last."""
+        return str(self._others[-1].node_id)
+
     def remove_node(self) -> None:
         """Kill the node that was added last, with everything on it."""
         self._cluster.remove_node(self._others.pop(), allow_graceful=False)

@@ -11,11 +11,15 @@ from typing import TypeVar
 
 import optuna
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy import inspect
 
 from kdsearch.errors import InputError
 from kdsearch.ledger import Kind
 from kdsearch.ledger import Lease
+from kdsearch.ledger import LeaseLostError
 from kdsearch.ledger import Ledger
+from kdsearch.ledger import NoLedgerError
 from kdsearch.ledger import TrialResult
 from kdsearch.ledger import TrialState
 from kdsearch.ledger import cause_of
@@ -118,3 +122,35 @@ def test_a_server_that_is_down_is_told_at_once_and_without_its_password(server: 
         assert password and password not in str(caught.value)
     finally:
         server.start()
+
+
+def test_reading_an_empty_database_makes_no_tables(url: str) -> None:
+    with pytest.raises(NoLedgerError, match="holds no kdsearch ledger"):
+        open_ledger(url)
+    engine = create_engine(url)
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()
+
+
+def test_nobody_takes_the_lease_while_a_write_is_under_way(url: str) -> None:
+    ours, theirs = open_ledger(url, create=True), open_ledger(url)
+    ours.create_sweep("digits", {}, 10)
+    lease = Lease.acquire(ours, "digits")
+    ours.fence(lease.hold)
+    with theirs.engine.connect() as connection:
+        seen = connection.execute(tables.sweep.select()).one()
+    taken = threading.Event()
+
+    def take() -> None:
+        lease_module._take(theirs, seen, None)
+        taken.set()
+
+    with ours._writing():
+        taker = threading.Thread(target=take)
+        taker.start()
+        assert not taken.wait(0.5)
+    taker.join()
+    with pytest.raises(LeaseLostError):
+        ours.update_sweep("digits", target=5)
+    for ledger in (ours, theirs):
+        ledger.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import threading
 
 import pytest
 
@@ -27,6 +28,34 @@ def test_reads_what_was_written(storage: Storage) -> None:
     assert storage.read("sweeps/a/config.yaml") == b"two"
     assert storage.exists("sweeps/a/config.yaml") and not storage.exists("sweeps/b")
     assert storage.local_path is None
+
+
+def test_the_first_writer_of_something_new_wins(storage: Storage) -> None:
+    ready = threading.Barrier(4)
+    won: list[bytes] = []
+
+    def write(content: bytes) -> None:
+        ready.wait()
+        if storage.write_new("teachers/a/teacher.json", content):
+            won.append(content)
+
+    writers = [threading.Thread(target=write, args=(bytes([value]) * 100_000,)) for value in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert won == [storage.read("teachers/a/teacher.json")]
+    assert not storage.write_new("teachers/a/teacher.json", b"late")
+
+
+def test_reads_a_part(storage: Storage) -> None:
+    storage.write("a/1", b"0123456789")
+    assert (storage.read_part("a/1", 3, 4), storage.read_part("a/1", 9, 1)) == (b"3456", b"9")
+    for start in (8, 20):
+        with pytest.raises(ValueError, match=f"of the 3 bytes from {start} on"):
+            storage.read_part("a/1", start, 3)
+    with pytest.raises(FileNotFoundError):
+        storage.read_part("a/2", 0, 1)
 
 
 def test_lists_below_a_folder(storage: Storage) -> None:

@@ -1,15 +1,15 @@
 """How soon a search is as good as random search in the end: samplers, pruners and transfer on recorded students.
 
     python -m tests.benchmarks.efficiency [--dataset NAME] [--repetitions 20] [--processes 1] [--sampler NAME]
-    python -m tests.benchmarks.efficiency --table
+    python -m tests.benchmarks.efficiency --table FILE [--short]
 
 Each search is a whole sweep of the four sample counts up to 200 by the real attempt, advisors, pruners and ledger, one
 trial at a time (`--pack` sends so many out together); only the students are answered from the record (`record.py`,
 `tests.simulation.recorded`). After every trial the recipes that the sweep would recommend (the best of three confirmed
-over eight seeds) are scored by their expected accuracy: the regret, against the best recipe of the space. Prints one
-JSON line per cell; `summary.py` says what is in it. The lines of the full run are kept in `results.jsonl`, of which
-`--table` makes a table. `--first` numbers the repetitions from elsewhere: variants of transfer were chosen on digits
-with repetitions from 1000 on, and Fashion-MNIST was not looked at before the choice.
+over eight seeds) are scored by their expected accuracy: the regret, against the best recipe of the space. All searches
+cost the same: those that prune train more trials for it. Prints one JSON line per cell; `summary.py` says what is in
+it. `--table` makes a table of such lines, `--short` one of few. `--first` numbers the repetitions from elsewhere:
+variants of transfer were chosen on digits with repetitions from 1000 on, and Fashion-MNIST was not looked at before.
 """
 
 from __future__ import annotations
@@ -21,30 +21,37 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.efficiency.compare import EPOCHS
 from tests.benchmarks.efficiency.compare import Cell
 from tests.benchmarks.efficiency.compare import Trajectory
 from tests.benchmarks.efficiency.compare import search
 from tests.benchmarks.efficiency.design import DATASETS
 from tests.benchmarks.efficiency.summary import summary
-from tests.benchmarks.efficiency.task import Task
 from tests.benchmarks.efficiency.task import load_task
 
-RESULTS = Path(__file__).with_name("results.jsonl")
-TRIALS = 40
-TRIALS_PRUNED = 60
-"""A pruned trial is cheaper: so many cost less than `TRIALS` whole ones."""
+TRIALS = round(EPOCHS)
+TRIALS_PRUNED = 8 * TRIALS
+"""More than the budget can pay for: a trial that is pruned at once costs an eighth."""
 
 PRUNERS = ("none", "median", "successive_halving", "hyperband")
 HEAD = (
-    *("data", "sampler", "pruner", "transfer", "regret in the end, points", "at a third of random's epochs"),
+    *("data", "sampler", "pruner", "transfer", "regret in the end, points", "at a third of the epochs"),
     *("epochs to random's regret: median", "of the mean regret"),
 )
+WAY = "confirmed"
+"""What a sweep recommends."""
+
+SHORT = (
+    *(("random", "none", False), ("tpe", "none", False), ("tpe", "successive_halving", False)),
+    *(("tpe", "successive_halving", True), ("gp", "none", False), ("gp", "none", True)),
+)
+"""Sampler, pruner and transfer of the short table's rows."""
+
 RIVAL = Cell("random", "none", False, TRIALS)
 
 
@@ -69,51 +76,40 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--pack", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--table", action="store_true", help="of the lines that are kept")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="print a table of the lines in this file")
+    parser.add_argument("--short", action="store_true", help="of it: each sampler with and without what helps it")
     options = parser.parse_args(arguments)
     if options.table:
-        print(table(json.loads(line) for line in RESULTS.read_text().splitlines()))
+        lines = [json.loads(line) for line in options.table.read_text().splitlines()]
+        print(table(line for line in lines if "sampler" in line and (not options.short or _key(line) in SHORT)))
         return
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
         for dataset in options.dataset or DATASETS:
-            print(json.dumps({"dataset": dataset, "held_out_r2": fits(dataset)}), flush=True)
+            print(json.dumps({"dataset": dataset, "held_out_r2": load_task(dataset).fits()}), flush=True)
             rival: list[Trajectory] = []
             for cell in cells():
                 if options.sampler and cell != RIVAL and cell.sampler not in options.sampler:
                     continue
                 cell = Cell(cell.sampler, cell.pruner, cell.transfer, cell.trials, options.pack)
                 repetitions = range(options.first, options.first + options.repetitions)
-                found = list(pool.map(partial(_search, dataset, cell), repetitions))
+                found = list(pool.map(partial(search, dataset, cell), repetitions))
                 rival = rival or found
                 line = {"dataset": dataset, **vars(cell), **summary(found, rival)}
                 print(json.dumps(line), flush=True)
-
-
-def fits(dataset: str) -> dict[int, float]:
-    recordings = _task(dataset).students.recordings
-    return {n: round(recording.held_out_r2(), 2) for n, recording in recordings.items()}
-
-
-def _search(dataset: str, cell: Cell, repetition: int) -> Trajectory:
-    return search(_task(dataset), cell, repetition)
-
-
-@cache
-def _task(dataset: str) -> Task:
-    return load_task(dataset)
 
 
 def table(lines: Iterable[Mapping[str, Any]]) -> str:
     """One row per cell, in Markdown."""
     found = [f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
     for line in lines:
-        if "sampler" not in line:
-            continue
         names = [line["dataset"], line["sampler"], line["pruner"], "yes" if line["transfer"] else "no"]
-        regrets = [_shown(line["regret"]), _shown(line["regret_at_a_third"])]
-        epochs = [_shown(line["epochs_to_random"]), _shown(line["mean_curve"])]
-        found.append(f"| {' | '.join([*names, *regrets, *epochs])} |")
+        shown = [_shown(line[WAY][name]) for name in ("regret", "at_a_third", "to_random", "mean_to_random")]
+        found.append(f"| {' | '.join([*names, *shown])} |")
     return "\n".join(found)
+
+
+def _key(line: Mapping[str, Any]) -> tuple[str, str, bool]:
+    return line["sampler"], line["pruner"], line["transfer"]
 
 
 def _shown(interval: Sequence[float | None]) -> str:

@@ -6,6 +6,7 @@ import random
 import tempfile
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from kdsearch.search.spool import Spool
 from tests.benchmarks.efficiency.design import SAMPLE_COUNTS
 from tests.benchmarks.efficiency.design import sweep_config
 from tests.benchmarks.efficiency.task import Task
+from tests.benchmarks.efficiency.task import load_task
 from tests.simulation.cluster import Cluster
 
 CONFIRMED = 3
@@ -31,6 +33,9 @@ CONFIRM_SEEDS = 8
 
 RECOMMENDED = ("best", "confirmed")
 """The trial that was best, as it is, or the best of the confirmed ones."""
+
+EPOCHS = 40.0
+"""What each search may cost, in whole trainings per sample count: all are compared at equal cost."""
 
 MEMORY = Path("/dev/shm")
 
@@ -43,7 +48,7 @@ class Cell:
     pruner: str
     transfer: bool
     trials: int
-    """Of each sample count."""
+    """Of each sample count, at most: a search ends when it has cost `EPOCHS`."""
     pack: int = 1
 
     def config(self, dataset: str, seed: int) -> SweepConfig:
@@ -68,14 +73,18 @@ class Trajectory:
     """By way of recommending (`RECOMMENDED`), mean over the sample counts."""
 
 
-def search(task: Task, cell: Cell, repetition: int) -> Trajectory:
-    """One whole sweep over the sample counts."""
+class Spent(Exception):
+    """A search has trained as much as it may."""
+
+
+def search(dataset: str, cell: Cell, repetition: int) -> Trajectory:
+    """One whole sweep over the sample counts, or as much of it as costs `EPOCHS`."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         ledger = open_ledger(f"sqlite:///{folder}/ledger.db", create=True)
-        config = cell.config(task.dataset, repetition)
+        config = cell.config(dataset, repetition)
         ledger.create_sweep(config.name, {}, 0)
-        found = _search(task, cell, config, ledger, Spool(Path(folder) / "results.jsonl"))
+        found = _search(load_task(dataset), cell, config, ledger, Spool(Path(folder) / "results.jsonl"))
         ledger.close()
     return found
 
@@ -85,7 +94,14 @@ def _search(task: Task, cell: Cell, config: SweepConfig, ledger: Ledger, spool: 
     attempt.packing = Packing({None: cell.pack})
     attempt.open()
     cluster = Cluster(attempt, cell.pack, make_curve=task.students.curve)
-    cluster.run()
+
+    def stop_when_spent(_: int) -> None:
+        if sum(share for _, share in cluster.history) >= EPOCHS * len(SAMPLE_COUNTS):
+            raise Spent
+
+    cluster.on_event = stop_when_spent
+    with suppress(Spent):
+        cluster.run()
     records = {record.key: record for record in attempt.records}
     complete: dict[int, list[Candidate]] = {n: [] for n in SAMPLE_COUNTS}
     current: dict[int, tuple[float, float]] = {}

@@ -48,7 +48,7 @@ def _of_one_way(curves: Array, rivals: Array) -> dict[str, Any]:
         return float(GRID * (np.quantile(first, 0.5, method="inverted_cdf") + 1))
 
     def mean_to_random(rows: Rows, others: Rows) -> float:
-        above = np.flatnonzero(curves[rows].mean(axis=0) > rivals[others, -1].mean())
+        above = np.flatnonzero(curves[rows].mean(axis=0) > rivals[others, -1].mean() + 1e-12)
         first = above[-1] + 1 if len(above) else 0
         return GRID * (first + 1) if first < curves.shape[1] else float("inf")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from functools import cached_property
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +37,10 @@ class Task:
         places = np.array([coordinates(params) for params in (*design(), *recipes(CANDIDATES, seed=1))])
         return {n: float(found.expected(places)[:, -1].max()) for n, found in self.students.recordings.items()}
 
+    def fits(self) -> dict[int, float]:
+        """How much of what recipes differ in the students' model foretells, by sample count."""
+        return {n: round(recording.held_out_r2(), 2) for n, recording in self.students.recordings.items()}
+
     def regret(self, recipe: Recipe, n: int) -> float:
         """How much less accurate than the best one `recipe` is, on average over seeds."""
         return max(0.0, self.best[n] - float(self._expected(recipe, n)[-1]))
@@ -49,6 +54,7 @@ class Task:
         return _expected_at(self.students.recordings[n], tuple(coordinates(recipe.flat())))
 
 
+@cache
 def load_task(dataset: str) -> Task:
     frame = pd.read_parquet(FILE)
     return Task(dataset, RecordedTask(dict(_recordings(frame[frame["dataset"] == dataset])), coordinates))

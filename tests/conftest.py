@@ -1,0 +1,14 @@
+"""No test sees what the machine's own sweeps use: the place that they are kept at, and the user's token for Ray.
+
+Clusters that tests start have no token unless they say so; a driver that found one would use it there.
+"""
+
+from __future__ import annotations
+
+import os
+
+from kdsearch.config.place import VARIABLES
+
+for variable in VARIABLES.values():
+    os.environ.pop(variable, None)
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")
