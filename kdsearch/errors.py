@@ -32,9 +32,9 @@ class Problem:
 
 
 def _shown(value: object) -> str:
-    """As a user writes it in an override, without credentials, at most 80 characters."""
+    """As a user writes it in an override, without credentials, at most 200 characters: room for a path."""
     text = mask_url(_override_value(value))
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= 200 else text[:197] + "..."
 
 
 def _override_value(value: object) -> str:

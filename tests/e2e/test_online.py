@@ -32,8 +32,13 @@ def by_key(records: tuple[TrialRecord, ...]) -> dict[str, TrialRecord]:
     return {record.key: record for record in records}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("teacher", [(), ENSEMBLE], ids=["one", "ensemble"])
+@pytest.mark.parametrize(
+    "teacher",
+    [
+        pytest.param((), marks=pytest.mark.slow, id="one"),
+        pytest.param(ENSEMBLE, marks=pytest.mark.long, id="ensemble"),
+    ],
+)
 def test_cached_and_online_sweeps_agree(tmp_path: Path, ray_address: str, teacher: tuple[str, ...]) -> None:
     """Two workers each; the online sweep is killed once and taken up again."""
     found = {}
