@@ -221,6 +221,16 @@ def test_leaderboard_shows_gain_efficiency_failures_and_what_to_type() -> None:
     assert "kdsearch resume digits trials_per_count=40" in text
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_leaderboard_has_room_for_its_recipes(width: int) -> None:
+    recipe = Recipe("kl", 0.87, {"temperature": 34.3}, teacher="a teacher with a long name")
+    accuracies = {"labels": [0.601, 0.623, 0.612], "distilled": [0.700, 0.734, 0.711]}
+    records = [replace(r, recipe=recipe) if r.control is None else r for r in confirmed_count(50, **accuracies)]
+    text = shown(leaderboard(SWEEP, records), width=width)
+    assert max(map(len, text.splitlines())) <= width and "…" not in text
+    assert "best recipe" in text and "kl T=34.3" in text and "a teacher" in text
+
+
 @pytest.mark.parametrize(
     ("config", "expected"),
     [

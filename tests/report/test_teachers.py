@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -76,11 +77,19 @@ def test_every_report_tells_them_beside_the_gain(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "report.json").read_text())
     assert "<td>50 + 300 + 100</td>" in html
     assert document["counts"][0]["labels_used"] == {"student": 50, "validation": 300, "teacher": 100}
-    assert "50 + 300 + 100" in shown(leaderboard(sweep(), RECORDS), width=160)
+    assert "labels used: n + 300 + 100 (student + validation + teacher)\n" in shown(leaderboard(sweep(), RECORDS))
     assert "50 + 300 + 100" in findings(sweep(), RECORDS).table.replace("\\", "")
     table = pd.read_csv(tmp_path / "trials.csv").set_index("trial")
     assert list(table.teacher_labels[:4]) == [100, 0, 1000, 1000]
     assert set(table.validation_labels) == {300}
+
+
+def test_a_line_tells_them_of_each_sample_count_where_they_differ() -> None:
+    records = [*RECORDS, make_record(1, sample_count=100, value=0.9, recipe=WHOLE), make_control(sample_count=100)]
+    line = "labels used (student + validation + teacher): n + 300 + 100 at n=50; n + 300 + 1,000 at n=100\n"
+    config = {"sample_counts": [50, 100]}
+    text = shown(leaderboard(dataclasses.replace(sweep(), config=dict(sweep().config) | config), records))
+    assert line in text
 
 
 def test_teachers_stand_side_by_side_each_once() -> None:
