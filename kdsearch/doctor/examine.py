@@ -93,10 +93,7 @@ def _node_looks(config: SweepConfig, storage: Look, knocking: Future[None] | Non
             knocking.result(PATIENCE)
             survey = survey_cluster(config)
         except Exception as error:  # Ray may also die while it is asked, in many ways
-            away = Remark.bad(
-                f"no Ray cluster answers at {config.cluster.address}: {first_line(error)}", _starting(config)
-            )
-            found = Finding.conclude("ray", "", [away])
+            found = Finding.conclude("ray", "", [_away(config, error)])
         else:
             found = nodes.ray_finding(config, survey)
         if not any(node.report for node in survey.nodes):
@@ -116,10 +113,15 @@ def _node_looks(config: SweepConfig, storage: Look, knocking: Future[None] | Non
     ]
 
 
-def _starting(config: SweepConfig) -> str:
+def _away(config: SweepConfig, error: Exception) -> Remark:
     from kdsearch.search.knock import ADVICE
+    from kdsearch.search.knock import Refused
 
-    return ADVICE.get(config.cluster.place, "start it, or correct cluster.address")
+    address = config.cluster.address
+    if isinstance(error, Refused):
+        return Remark.bad(f"Ray answers at {address}, but {error}")
+    advice = ADVICE.get(config.cluster.place, "start it, or correct cluster.address")
+    return Remark.bad(f"no Ray cluster answers at {address}: {first_line(error)}", advice)
 
 
 def _problems(config: SweepConfig) -> dict[str, list[Remark]]:

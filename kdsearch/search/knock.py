@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 
 from kdsearch.config.schema import ClusterConfig
@@ -21,7 +22,11 @@ CONNECT_SECONDS = 5
 EMPTY_SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """A frame of HTTP/2: length (3 bytes), type (1: settings are 4), flags (1), stream (4)."""
 
+NODE_SECONDS = 5
+"""How long a node of this machine may take to be there after its cluster."""
+
 SUBMIT = "send it there with `kdsearch submit`"
+NO_NODE = f"this machine is none of its nodes; run this on one, or {SUBMIT}"
 ADVICE = {
     "aws": f"run this on the head node (ray attach cluster/aws.yaml), or {SUBMIT}",
     "kuberay": f"run this in the head's pod (cluster/kuberay-rayjob.yaml does), or {SUBMIT}",
@@ -35,7 +40,7 @@ class Unreachable(KdsearchError):
 
 
 class Refused(Unreachable):
-    """It is up, and our token is not its."""
+    """It is up, but our token is not its, or this machine is none of its nodes."""
 
 
 def require_cluster(cluster: ClusterConfig) -> None:
@@ -62,7 +67,7 @@ def knock(address: str) -> None:
 
     Raises:
         Unreachable: it does not.
-        Refused: it does not take our token.
+        Refused: it does not take our token, or has no node here.
     """
     try:
         place = place_of(address)
@@ -74,6 +79,7 @@ def knock(address: str) -> None:
                 _shake_hands(connection)
         if not address.startswith("ray://"):
             _show_token(place)
+            _find_node()
     except TimeoutError as error:
         raise Unreachable(f"no answer within {CONNECT_SECONDS} s") from error
     except (OSError, ValueError) as error:
@@ -103,6 +109,17 @@ def _show_token(place: str) -> None:
         raise Refused(REFUSED if has_token() else MISSING) from error
     except RuntimeError as error:
         raise Unreachable(" ".join(str(error).split())) from error
+
+
+def _find_node() -> None:
+    """Look for a node on this machine, as Ray does, which takes a minute and does not say what it has looked for."""
+    from ray._private.services import find_node_ids
+
+    deadline = time.monotonic() + NODE_SECONDS
+    while not find_node_ids():
+        if time.monotonic() > deadline:
+            raise Refused(NO_NODE)
+        time.sleep(0.2)
 
 
 def _greet(place: str) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,8 @@ class Laptop:
     head: Head
     host: Host | None = None
     """Where it is not this machine."""
+    is_apart: bool = False
+    """Whether it sees none of this machine's processes, as a container does not."""
 
     @property
     def storage(self) -> Path:
@@ -58,7 +61,8 @@ class Laptop:
         environment = clean | {"HOME": str(self.folder), "COLUMNS": "160", "RAY_ADDRESS": "192.0.2.1:6379"}
         if token is not None:
             environment["RAY_AUTH_TOKEN"] = token
-        command = [sys.executable, "-m", "kdsearch", *words]
+        apart = ("unshare", "--fork", "--pid", "--mount-proc") if self.is_apart else ()
+        command = [*apart, sys.executable, "-m", "kdsearch", *words]
         return subprocess.Popen(
             command if self.host is None else self.host.command(command, self.folder),
             cwd=self.folder,
@@ -150,6 +154,16 @@ def test_wrong_and_missing_tokens_of_a_driver_that_joins(laptop: Laptop) -> None
 
 
 @pytest.mark.services
+def test_a_machine_that_is_no_node_is_told_so_before_anything_is_written(laptop: Laptop) -> None:
+    outside = replace(laptop, is_apart=True)
+    where = ("storage=outside", f"cluster.address={laptop.head.gcs_address}")
+    for command in (("sweep", *SMALL), ("doctor",)):
+        printed = outside.run(*command, *where, expect=2)
+        assert "this machine is none of its nodes; run this on one, or send it there with `kdsearch submit`" in printed
+    assert not (laptop.folder / "outside").exists()
+
+
+@pytest.mark.services
 def test_a_token_in_a_file(laptop: Laptop) -> None:
     file = laptop.folder / ".ray" / "auth_token"
     file.parent.mkdir()
@@ -212,5 +226,7 @@ def test_from_a_second_host(tmp_path: Path, tmp_path_factory: pytest.TempPathFac
         printed = laptop.submit(*laptop.sweep_words, "student._target_=mine.network")
         assert f"the token goes to {network.gateway} unencrypted" in printed and "ssh -N -L 8265" in printed
         assert laptop.load("digits").state is SweepState.COMPLETE
-        found = laptop.run("doctor", f"cluster.address={head.gcs_address}")
+        joining = f"cluster.address={head.gcs_address}"
+        assert "this machine is none of its nodes" in laptop.run("doctor", joining, expect=2)
+        found = Laptop(tmp_path, head).run("doctor", joining)
         assert "the dashboard of" in found and "--dashboard-host=127.0.0.1" in found
